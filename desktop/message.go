@@ -1,0 +1,136 @@
+package desktop
+
+// Version is the protocol version. Both sides must agree on it: a hello with
+// another one is refused, and the refusal names both.
+const Version = 1
+
+// Hello is the first message on a connection, from the guest, with req_id 0.
+type Hello struct {
+	Protocol   int      `json:"protocol"`           // [Version]
+	Agent      string   `json:"agent"`              // the agent's build, for people
+	Token      string   `json:"token"`              // [Boot.Token], proof that this is the guest that was booted
+	Connection string   `json:"connection"`         // what this connection is: [ConnControl]
+	Screen     Size     `json:"screen"`             // of the X screen
+	Features   []string `json:"features,omitempty"` // optional powers of this agent
+	Restarts   int      `json:"restarts,omitempty"` // how often the agent has been restarted since boot
+}
+
+// ConnControl is the connection that carries requests and responses.
+const ConnControl = "control"
+
+// Welcome is the host's answer to a [Hello], with req_id 0. When Error is set
+// the host closes the connection and the agent must not dial again.
+type Welcome struct {
+	Protocol int    `json:"protocol"`
+	Error    string `json:"error,omitempty"`
+}
+
+// ObserveMode says which picture a response carries.
+type ObserveMode string
+
+// The modes of observation.
+const (
+	ObserveNone    ObserveMode = "none"    // no frame
+	ObserveNow     ObserveMode = "now"     // the screen as it is when the action has been executed
+	ObserveSettled ObserveMode = "settled" // the screen once it has stopped changing
+)
+
+// Observe says how to look at the screen after an action. The zero value is
+// [ObserveNone].
+type Observe struct {
+	Mode    ObserveMode `json:"mode,omitempty"`
+	QuietMS int         `json:"quiet_ms,omitempty"` // how long nothing must change; 0 is the agent's default
+	LimitMS int         `json:"limit_ms,omitempty"` // longest wait for that; 0 is the agent's default
+}
+
+// Request is the header of a message from the host. Exactly one of Action and
+// Cancel is set. On the wire an Action is its name under "action" and its
+// fields under "args".
+type Request struct {
+	Action  Action
+	Observe Observe
+	Cancel  uint32 // req_id of a request to cancel; its own answer says cancelled or that it had ended
+}
+
+// Response is the header of a message from the guest, with the req_id of the
+// request it answers.
+type Response struct {
+	OK      bool     `json:"ok"`
+	Error   *Error   `json:"error,omitempty"` // set exactly when OK is false
+	X       *int     `json:"x,omitempty"`     // the pointer after the action, in pixels
+	Y       *int     `json:"y,omitempty"`
+	Settle  *Settled `json:"settle,omitempty"`
+	Frame   *Frame   `json:"frame,omitempty"`
+	Exec    *Output  `json:"exec,omitempty"`
+	Notices []string `json:"notices,omitempty"` // what the caller must know, such as state that was lost
+
+	PayloadLen int `json:"payload_len,omitempty"`
+}
+
+// Settled reports how the wait for a quiet screen ended.
+type Settled struct {
+	Reason    SettleReason `json:"reason"`
+	ElapsedMS int          `json:"elapsed_ms"` // from the end of the input to the end of the wait
+	Changed   bool         `json:"changed"`    // whether anything was drawn in that time
+}
+
+// SettleReason is why a settle ended.
+type SettleReason string
+
+// The reasons.
+const (
+	SettleQuiet SettleReason = "quiet" // nothing changed for the quiet time
+	SettleLimit SettleReason = "limit" // it still changed when the time was up
+)
+
+// Frame is one observed picture of the screen, as the difference from the one
+// that was sent before on the same connection. The payload of the message holds
+// the pixels of Rects one after the other, then those of Cursor.
+type Frame struct {
+	Number uint64  `json:"number"` // 1, 2, 3 ... on one connection
+	Base   uint64  `json:"base"`   // the frame that Rects are to be applied to; 0 for a whole picture
+	Size   Size    `json:"size"`
+	Rects  []Patch `json:"rects,omitempty"` // empty when nothing changed
+	Cursor *Cursor `json:"cursor,omitempty"`
+}
+
+// Patch is one changed rectangle of a [Frame].
+type Patch struct {
+	Rect     Rect     `json:"rect"`
+	Encoding Encoding `json:"enc"`
+	Len      int      `json:"len"` // bytes in the payload
+}
+
+// Encoding says how the pixels of a [Patch] are stored in the payload. Pixels
+// are 4 bytes, blue, green, red and one unused, in rows from the top.
+type Encoding string
+
+// Cursor is the pointer's picture and place. It is not part of the pixels of
+// a frame. Its payload is Size.Width x Size.Height pixels of 4 bytes, blue,
+// green, red, alpha, premultiplied, raw; it is absent (Len 0) when the shape
+// with this Serial was sent before on this connection.
+type Cursor struct {
+	Pos    Point  `json:"pos"` // of the hot spot, on the screen
+	Hot    Point  `json:"hot"` // of the hot spot, in the picture
+	Size   Size   `json:"size"`
+	Serial uint32 `json:"serial"`
+	Len    int    `json:"len,omitempty"`
+}
+
+// MaxCursor is the largest width and height of a cursor in pixels.
+const MaxCursor = 256
+
+// Output is what an [Exec] answers. The payload of the message holds what was
+// kept of stdout, then what was kept of stderr.
+type Output struct {
+	ExitCode    int   `json:"exit_code"` // 128+n after signal n; -1 when it was killed at its time limit
+	TimedOut    bool  `json:"timed_out,omitempty"`
+	StdoutLen   int   `json:"stdout_len"`   // bytes in the payload
+	StderrLen   int   `json:"stderr_len"`   // bytes in the payload
+	StdoutTotal int64 `json:"stdout_total"` // bytes that the command wrote
+	StderrTotal int64 `json:"stderr_total"`
+}
+
+// MaxOutput is how much of each of stdout and stderr an [Exec] keeps: the
+// first half and the last half of it when there was more.
+const MaxOutput = 256 << 10

@@ -1,0 +1,115 @@
+package desktop
+
+// Spec describes one Action: the row of [Actions] that everything which knows
+// the vocabulary is driven by.
+type Spec struct {
+	Name        string        // wire tag, such as "click"
+	New         func() Action // a pointer to a zero value, to decode into
+	Summary     string        // what it does, for docs/actions.md
+	Input       bool          // reaches X11: executed one at a time, in order of arrival
+	Cancellable bool          // can be stopped half-way
+	Answers     string        // the fields of the response that it fills, beside the pointer and the frame
+	Tools       []Tool        // the MCP tools of the default profile that become this Action
+}
+
+// Tool is one MCP tool that becomes an Action.
+type Tool struct {
+	Name        string
+	Description string // for the model
+	Preset      Action // what the arguments of a call are filled into; a value, not a pointer
+}
+
+const pictureNote = " The answer says where the pointer is and shows the screen once it has settled, if it changed."
+
+// Actions is the vocabulary, in the order of docs/actions.md.
+var Actions = []Spec{
+	{
+		Name: "screenshot", New: func() Action { return new(Screenshot) },
+		Summary: "Observe the screen, whole or a region, without touching it.",
+		Tools: []Tool{
+			{"screenshot", "Take a picture of the whole desktop, with the pointer in it. Coordinates of all other tools are pixels of this picture, (0, 0) at its top left.", Screenshot{}},
+			{"zoom", "Look at a part of the desktop at full resolution: region is [x0, y0, x1, y1], the corner x1, y1 excluded.", Screenshot{}},
+		},
+	},
+	{
+		Name: "cursor_position", New: func() Action { return new(CursorPosition) },
+		Summary: "Answer where the pointer is.", Answers: "x, y",
+		Tools: []Tool{{"cursor_position", "Tell where the pointer is, in pixels.", CursorPosition{}}},
+	},
+	{
+		Name: "move", New: func() Action { return new(Move) }, Input: true,
+		Summary: "Put the pointer on a point.", Answers: "x, y",
+		Tools: []Tool{{"mouse_move", "Move the pointer to coordinate [x, y]." + pictureNote, Move{}}},
+	},
+	{
+		Name: "click", New: func() Action { return new(Click) }, Input: true,
+		Summary: "Press and release a button one to three times, optionally at a point and with modifiers held.", Answers: "x, y",
+		Tools: []Tool{
+			{"left_click", "Click the left button at coordinate [x, y], or where the pointer is. text names modifier keys to hold, such as \"ctrl\" or \"ctrl+shift\"." + pictureNote, Click{Button: Left, Count: 1}},
+			{"right_click", "Click the right button at coordinate [x, y], or where the pointer is. text names modifier keys to hold." + pictureNote, Click{Button: Right, Count: 1}},
+			{"middle_click", "Click the middle button at coordinate [x, y], or where the pointer is. text names modifier keys to hold." + pictureNote, Click{Button: Middle, Count: 1}},
+			{"double_click", "Double-click the left button at coordinate [x, y], or where the pointer is. text names modifier keys to hold." + pictureNote, Click{Button: Left, Count: 2}},
+			{"triple_click", "Triple-click the left button at coordinate [x, y], or where the pointer is; this selects a line or paragraph in most applications. text names modifier keys to hold." + pictureNote, Click{Button: Left, Count: 3}},
+		},
+	},
+	{
+		Name: "button_down", New: func() Action { return new(ButtonDown) }, Input: true,
+		Summary: "Press a button and leave it pressed.", Answers: "x, y",
+		Tools: []Tool{{"left_mouse_down", "Press the left button where the pointer is and keep it pressed until left_mouse_up." + pictureNote, ButtonDown{Button: Left}}},
+	},
+	{
+		Name: "button_up", New: func() Action { return new(ButtonUp) }, Input: true,
+		Summary: "Release a button.", Answers: "x, y",
+		Tools: []Tool{{"left_mouse_up", "Release the left button where the pointer is." + pictureNote, ButtonUp{Button: Left}}},
+	},
+	{
+		Name: "drag", New: func() Action { return new(Drag) }, Input: true, Cancellable: true,
+		Summary: "Drag with a button along a path of points.", Answers: "x, y",
+		Tools: []Tool{{"left_click_drag", "Drag with the left button from start_coordinate [x, y] (where the pointer is when absent) to coordinate [x, y]. text names modifier keys to hold." + pictureNote, Drag{Button: Left}}},
+	},
+	{
+		Name: "scroll", New: func() Action { return new(Scroll) }, Input: true, Cancellable: true,
+		Summary: "Turn the wheel, vertically or horizontally.", Answers: "x, y",
+		Tools: []Tool{{"scroll", "Turn the mouse wheel at coordinate [x, y], or where the pointer is: scroll_amount notches in scroll_direction (up, down, left, right). text names modifier keys to hold." + pictureNote, Scroll{}}},
+	},
+	{
+		Name: "type", New: func() Action { return new(Type) }, Input: true, Cancellable: true,
+		Summary: "Enter text, any Unicode, into what has the focus.",
+		Tools:   []Tool{{"type", "Type text into what has the keyboard focus. Any Unicode works; a newline is the Return key, a tab is the Tab key." + pictureNote, Type{}}},
+	},
+	{
+		Name: "key", New: func() Action { return new(Key) }, Input: true, Cancellable: true,
+		Summary: "Press and release a key or chord.",
+		Tools:   []Tool{{"key", "Press a key or a chord: text is a key name or several joined by +, such as \"Return\", \"Page_Down\", \"ctrl+s\", \"alt+F4\". repeat presses it that many times." + pictureNote, Key{}}},
+	},
+	{
+		Name: "hold_key", New: func() Action { return new(HoldKey) }, Input: true, Cancellable: true,
+		Summary: "Hold a key or chord for a time.",
+		Tools:   []Tool{{"hold_key", "Hold a key or chord down for duration seconds, then release it." + pictureNote, HoldKey{}}},
+	},
+	{
+		Name: "wait", New: func() Action { return new(Wait) }, Cancellable: true,
+		Summary: "Let time pass.",
+		Tools:   []Tool{{"wait", "Wait for duration seconds, then show the screen if it changed. Actions already wait until the screen has settled: use this only for something that takes longer.", Wait{}}},
+	},
+	{
+		Name: "exec", New: func() Action { return new(Exec) }, Cancellable: true,
+		Summary: "Run a shell command as the desktop's user.", Answers: "exec",
+		Tools: []Tool{{"exec", "Run a shell command inside the desktop as its ordinary user (sudo works without a password) and return exit_code, stdout and stderr. It is ended after timeout seconds (30 when absent). To leave a program running, start it with & and redirect its output.", Exec{}}},
+	},
+	{
+		Name: "open_url", New: func() Action { return new(OpenURL) }, Input: true, Cancellable: true,
+		Summary: "Open an address in the desktop's browser.",
+		Tools:   []Tool{{"open_url", "Open an http, https or file URL in the desktop's web browser." + pictureNote, OpenURL{}}},
+	},
+}
+
+// ActionByName returns the row of the Action with this wire tag.
+func ActionByName(name string) (Spec, bool) {
+	for _, s := range Actions {
+		if s.Name == name {
+			return s, true
+		}
+	}
+	return Spec{}, false
+}
