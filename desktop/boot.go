@@ -7,9 +7,16 @@ type Boot struct {
 	Token    string `json:"token"`             // shown back in [Hello.Token]
 	Port     uint32 `json:"port"`              // vsock port on the host (CID 2) to dial
 	Hostname string `json:"hostname"`          //
+	Root     Root   `json:"root"`              // what becomes / under a writable overlay
 	Screen   Size   `json:"screen"`            // of the desktop
 	NoSudo   bool   `json:"no_sudo,omitempty"` // the desktop's user gets no sudo
 	UnixTime int64  `json:"unix_time"`         // wall clock at boot, in nanoseconds since 1970
+}
+
+// Root names the read-only lower layer of the guest's root file system.
+type Root struct {
+	Device string `json:"device"` // such as "/dev/vda"
+	Type   string `json:"type"`   // of its file system: "squashfs" or "erofs"
 }
 
 // BootFile is the path of the [Boot] JSON in the initramfs.

@@ -10,6 +10,11 @@ import (
 // protocol carries. It bounds what a hello or a frame may declare.
 const MaxScreen = 8192
 
+// MaxPixels is the largest area of a screen: with it a whole frame fits into
+// one payload even uncompressed, with the pointer's picture and the output of
+// a command. 5120x3200 is just within.
+const MaxPixels = (MaxPayload - MaxCursor*MaxCursor*4 - 2*MaxOutput) / 4
+
 // Point is a position on the screen in pixels; (0, 0) is the top left corner.
 // On the wire it is the array [x, y].
 type Point struct{ X, Y int }
@@ -49,9 +54,11 @@ func (s *Size) UnmarshalJSON(b []byte) error {
 // String returns "WIDTHxHEIGHT".
 func (s Size) String() string { return fmt.Sprintf("%dx%d", s.Width, s.Height) }
 
-// Valid reports whether both sides are between 1 and [MaxScreen].
+// Valid reports whether both sides are between 1 and [MaxScreen] and there are
+// no more than [MaxPixels].
 func (s Size) Valid() bool {
-	return s.Width >= 1 && s.Width <= MaxScreen && s.Height >= 1 && s.Height <= MaxScreen
+	return s.Width >= 1 && s.Width <= MaxScreen && s.Height >= 1 && s.Height <= MaxScreen &&
+		s.Width*s.Height <= MaxPixels
 }
 
 // Contains reports whether p is a pixel of a screen of this size.

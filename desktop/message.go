@@ -54,6 +54,9 @@ type Request struct {
 
 // Response is the header of a message from the guest, with the req_id of the
 // request it answers.
+//
+// The payload holds, in this order and without gaps, the pixels of Frame.Rects,
+// the picture of Frame.Cursor, stdout and stderr.
 type Response struct {
 	OK      bool     `json:"ok"`
 	Error   *Error   `json:"error,omitempty"` // set exactly when OK is false
@@ -84,11 +87,12 @@ const (
 )
 
 // Frame is one observed picture of the screen, as the difference from the one
-// that was sent before on the same connection. The payload of the message holds
-// the pixels of Rects one after the other, then those of Cursor.
+// that was sent before on the same connection. Rects are painted in order. In a
+// whole picture they are painted on black; only a whole picture may have
+// another Size than the one before.
 type Frame struct {
-	Number uint64  `json:"number"` // 1, 2, 3 ... on one connection
-	Base   uint64  `json:"base"`   // the frame that Rects are to be applied to; 0 for a whole picture
+	Number uint64  `json:"number"` // grows with each frame on one connection, from 1
+	Base   uint64  `json:"base"`   // the frame sent last, which Rects are applied to; 0 for a whole picture
 	Size   Size    `json:"size"`
 	Rects  []Patch `json:"rects,omitempty"` // empty when nothing changed
 	Cursor *Cursor `json:"cursor,omitempty"`
@@ -105,10 +109,18 @@ type Patch struct {
 // are 4 bytes, blue, green, red and one unused, in rows from the top.
 type Encoding string
 
+// The encodings. [AppendPatch] writes them and [DecodePatch] reads them.
+const (
+	Raw Encoding = "raw" // the pixels as they are
+	RLE Encoding = "rle" // literals and runs of equal pixels
+)
+
 // Cursor is the pointer's picture and place. It is not part of the pixels of
-// a frame. Its payload is Size.Width x Size.Height pixels of 4 bytes, blue,
-// green, red, alpha, premultiplied, raw; it is absent (Len 0) when the shape
-// with this Serial was sent before on this connection.
+// a frame; a frame without one leaves the pointer as it was. Its payload is
+// Size.Width x Size.Height pixels of 4 bytes, blue, green, red, alpha,
+// premultiplied, raw. It may be absent (Len 0) when a picture was sent for this
+// Serial on this connection and fewer than [CursorShapes] others since; an
+// agent that remembers only the serial it sent last does right.
 type Cursor struct {
 	Pos    Point  `json:"pos"` // of the hot spot, on the screen
 	Hot    Point  `json:"hot"` // of the hot spot, in the picture
@@ -117,11 +129,15 @@ type Cursor struct {
 	Len    int    `json:"len,omitempty"`
 }
 
+// CursorShapes is how many pictures of the pointer a host remembers: those
+// that were sent last.
+const CursorShapes = 32
+
 // MaxCursor is the largest width and height of a cursor in pixels.
 const MaxCursor = 256
 
-// Output is what an [Exec] answers. The payload of the message holds what was
-// kept of stdout, then what was kept of stderr.
+// Output is what an [Exec] answers. The payload of the message ends with what
+// was kept of stdout, then of stderr.
 type Output struct {
 	ExitCode    int   `json:"exit_code"` // 128+n after signal n; -1 when it was killed at its time limit
 	TimedOut    bool  `json:"timed_out,omitempty"`

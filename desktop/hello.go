@@ -1,0 +1,65 @@
+package desktop
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// Limits of a [Hello].
+const (
+	maxAgent    = 256 // bytes of the agent's name
+	maxToken    = 256 // bytes of the boot token
+	maxFeatures = 64
+	maxFeature  = 64 // bytes of the name of one
+)
+
+// VersionError is a peer that speaks another version of the protocol.
+type VersionError struct {
+	Host, Guest int
+}
+
+// Error names both versions and says what to do.
+func (e *VersionError) Error() string {
+	return fmt.Sprintf("host speaks protocol version %d and the guest agent version %d: build both from the same source", e.Host, e.Guest)
+}
+
+// Validate reports a hello whose parts are missing, too long or impossible.
+// The version is not looked at: see [VersionError].
+func (h Hello) Validate() error {
+	switch {
+	case len(h.Agent) > maxAgent:
+		return fmt.Errorf("hello: agent has %d bytes, over the limit of %d", len(h.Agent), maxAgent)
+	case h.Token == "" || len(h.Token) > maxToken:
+		return fmt.Errorf("hello: token of %d bytes is not between 1 and %d", len(h.Token), maxToken)
+	case h.Connection != ConnControl:
+		return fmt.Errorf("hello: connection %q does not exist", h.Connection)
+	case !h.Screen.Valid():
+		return fmt.Errorf("hello: no screen has the size %v", h.Screen)
+	case h.Restarts < 0:
+		return fmt.Errorf("hello: restarts is %d", h.Restarts)
+	case len(h.Features) > maxFeatures:
+		return fmt.Errorf("hello: %d features are over the limit of %d", len(h.Features), maxFeatures)
+	}
+	for _, f := range h.Features {
+		if f == "" || len(f) > maxFeature {
+			return fmt.Errorf("hello: a feature's name of %d bytes is not between 1 and %d", len(f), maxFeature)
+		}
+	}
+	return nil
+}
+
+// peerVersion reads the version from a hello or a welcome of which nothing
+// else may be understood.
+func peerVersion(header []byte) (int, error) {
+	var v struct {
+		Protocol *int `json:"protocol"`
+	}
+	if err := json.Unmarshal(header, &v); err != nil {
+		return 0, err
+	}
+	if v.Protocol == nil {
+		return 0, errors.New("greeting names no protocol version")
+	}
+	return *v.Protocol, nil
+}
