@@ -1,0 +1,66 @@
+# make demo and make test set up what they need by themselves; the other
+# targets take it as given. See README.md.
+
+GO      = $(shell sh tools/go.sh)
+AGENT   = cmd/vmette-mcp/agent/desktop-agent
+DESKTOP = debian:bookworm
+MINIMAL = debian:bookworm/minimal
+OUT     = out
+
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# The agent carries no version-control stamp: its hash, which names the
+# initramfs it goes into, changes only when its code does.
+AGENT_FLAGS = -trimpath -buildvcs=false -ldflags '-s -w'
+FLAGS       = -trimpath -ldflags '-s -w'
+
+.NOTPARALLEL:
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: demo
+demo: setup build ## set up, boot a real desktop and drive it over MCP; writes out/demo/report.html
+	bin/vmette-mcp rootfs build $(DESKTOP)
+	bin/vmette-mcp demo --out $(OUT)/demo
+
+# One package at a time: a guest under emulation keeps two cores busy.
+.PHONY: test
+test: setup-test build ## set up and run every test, those that boot a guest included
+	bin/vmette-mcp rootfs build $(MINIMAL)
+	$(GO) build ./...
+	$(GO) test -p 1 -count=1 -timeout 20m ./...
+
+.PHONY: build
+build: ## build bin/vmette-mcp, static, with the guest agent inside
+	CGO_ENABLED=0 GOOS=linux $(GO) build $(AGENT_FLAGS) -o $(AGENT) ./guest/desktop-agent
+	CGO_ENABLED=0 $(GO) build $(FLAGS) -o bin/vmette-mcp ./cmd/vmette-mcp
+
+.PHONY: lint
+lint: ## check format, vet and staticcheck
+	@bad=$$($(dir $(GO))gofmt -l .); [ -z "$$bad" ] || { echo "not formatted: $$bad"; exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+.PHONY: race
+race: ## run the tests that need no guest under the race detector
+	CGO_ENABLED=1 $(GO) test -race -skip '^TestIntegration' ./...
+
+.PHONY: bench
+bench: setup build ## measure boot, screenshots, clicks and typing; writes out/bench.json
+	bin/vmette-mcp rootfs build $(MINIMAL)
+	@mkdir -p $(OUT)
+	bin/vmette-mcp bench --json >$(OUT)/bench.json
+
+.PHONY: setup
+setup: ## install what it takes to build and run
+	@sh tools/setup.sh
+
+.PHONY: setup-test
+setup-test: ## install what the tests take as well
+	@sh tools/setup.sh test
+
+.PHONY: clean
+clean: ## remove what was built; images stay (see: bin/vmette-mcp rootfs rm)
+	rm -rf bin $(OUT) $(AGENT)

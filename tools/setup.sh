@@ -1,0 +1,94 @@
+#!/bin/sh
+# Names what this host lacks to build and run vmette-mcp, and installs it.
+#
+#   tools/setup.sh         what it takes to build and run
+#   tools/setup.sh test    and to test
+#   tools/setup.sh ci      and to check with the race detector
+#
+# Quiet and quick when nothing is missing. It installs with apt, through sudo
+# when not root; where that is not possible it says in one line what to install.
+set -eu
+
+cd "$(dirname "$0")/.."
+goal=${1:-run}
+missing=
+
+need() { # need COMMAND PACKAGE...: PACKAGE... provides COMMAND
+	command -v "$1" >/dev/null 2>&1 && return
+	shift
+	missing="$missing $*"
+}
+
+need_file() { # need_file PATH PACKAGE
+	[ -e "$1" ] || missing="$missing $2"
+}
+
+PATH=$PATH:/usr/sbin:/sbin
+
+if [ "$(uname -s)" != Linux ]; then
+	echo "setup: this needs Linux: sandboxes run on QEMU there" >&2
+	exit 1
+fi
+case $(uname -m) in
+x86_64) need qemu-system-x86_64 qemu-system-x86 ;;
+aarch64) need qemu-system-aarch64 qemu-system-arm ;;
+*)
+	echo "setup: no support for $(uname -m): use x86_64 or aarch64" >&2
+	exit 1
+	;;
+esac
+need mmdebstrap mmdebstrap
+need mksquashfs squashfs-tools
+need zstd zstd
+need_file /usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring
+need_file /etc/ssl/certs/ca-certificates.crt ca-certificates
+# Without root, mmdebstrap builds in a user namespace with mapped ids.
+[ "$(id -u)" = 0 ] || need newuidmap uidmap
+# The version does not matter much: see go.sh.
+[ -x "$(sh tools/go.sh)" ] || need go golang-go
+
+case $goal in
+run) ;;
+test | ci)
+	need Xvnc tigervnc-standalone-server
+	need Xvfb xvfb
+	need openbox openbox
+	need xterm xterm
+	need xauth xauth
+	need git git
+	[ "$goal" = test ] || need gcc gcc libc6-dev
+	;;
+*)
+	echo "setup: unknown goal $goal: say nothing, test or ci" >&2
+	exit 2
+	;;
+esac
+
+if [ -n "$missing" ]; then
+	sudo=
+	if ! command -v apt-get >/dev/null 2>&1; then
+		echo "setup: install the equivalents of these Debian packages, then try again:$missing" >&2
+		exit 1
+	fi
+	if [ "$(id -u)" != 0 ]; then
+		sudo=sudo
+		if ! command -v sudo >/dev/null 2>&1; then
+			echo "setup: as root, run: apt-get install$missing" >&2
+			exit 1
+		fi
+	fi
+	echo "setup: installing$missing" >&2
+	log=$(mktemp)
+	trap 'rm -f "$log"' EXIT INT TERM
+	apt() {
+		$sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq "$@" >>"$log" 2>&1
+	}
+	# shellcheck disable=SC2086 # the list is meant to be split
+	if ! { apt update && apt install -y --no-install-recommends $missing; }; then
+		tail -n 20 "$log" >&2
+		echo "setup: apt-get failed; install these, then try again:$missing" >&2
+		exit 1
+	fi
+fi
+
+sh tools/go.sh --install >/dev/null
