@@ -2,14 +2,36 @@ package sandbox
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/vmette/vmette-mcp/desktop"
 )
 
 // Manager holds the sandboxes of a host. It is safe for concurrent use.
-type Manager struct{}
+type Manager struct {
+	cfg   ManagerConfig
+	log   *slog.Logger
+	room  *room
+	state *stateDir
+
+	ctx    context.Context // ends when Close is called: no boot outlives it
+	cancel context.CancelFunc
+	wg     sync.WaitGroup // boots under way, and one watcher for each sandbox
+
+	mu       sync.Mutex
+	closed   bool
+	live     map[string]*entry
+	gone     map[string]grave // of sandboxes that have ended, for an answer that says why
+	goneList []string         // keys of gone, oldest first
+}
+
+// maxGraves bounds how many ended sandboxes are remembered.
+const maxGraves = 1024
 
 // ManagerConfig says how a [Manager] works. Backend and StateDir are needed.
 type ManagerConfig struct {
@@ -31,40 +53,255 @@ type Info struct {
 	Backend   string       `json:"backend"`
 }
 
+// entry is a running sandbox. Its info.Used, leases and idle are guarded by
+// Manager.mu.
+type entry struct {
+	owner   string
+	session *Session
+	info    Info
+	memory  int // MiB that it counts for
+	leases  int
+	idle    *time.Timer // nil when sandboxes are never ended for being idle
+}
+
+// grave is what is remembered of a sandbox that has ended.
+type grave struct {
+	owner string
+	end   string
+}
+
 // NewManager opens the state directory, removes what dead servers left in it,
 // and returns a Manager that [Manager.Close] must end.
-func NewManager(cfg ManagerConfig) (*Manager, error) { panic("sandbox helper") }
+func NewManager(cfg ManagerConfig) (*Manager, error) {
+	if cfg.Backend == nil || cfg.StateDir == "" || cfg.Capacity < 0 || cfg.Idle < 0 {
+		return nil, fmt.Errorf("%w: a manager needs a backend, a state directory, and no negative limits", ErrInvalidConfig)
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	room, err := newRoom(cfg.Capacity)
+	if err != nil {
+		return nil, err
+	}
+	state, err := openStateDir(cfg.StateDir, cfg.Logger)
+	if err != nil {
+		return nil, err
+	}
+	m := &Manager{
+		cfg:   cfg,
+		log:   cfg.Logger,
+		room:  room,
+		state: state,
+		live:  make(map[string]*entry),
+		gone:  make(map[string]grave),
+	}
+	m.ctx, m.cancel = context.WithCancel(context.Background())
+	return m, nil
+}
 
 // Create boots a sandbox that belongs to owner. Capacity is reserved before
 // the boot; without room the error matches ErrCapacity at once and says how
 // many are running. The lease must be released.
 func (m *Manager) Create(ctx context.Context, owner string, cfg Config, onStep func(step string)) (*Lease, error) {
-	panic("sandbox helper")
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.WithDefaults()
+	if err := m.begin(); err != nil {
+		return nil, err
+	}
+	defer m.wg.Done()
+	if err := m.room.take(cfg.MemoryMiB); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(m.ctx, func() { cancel(fmt.Errorf("%w: the server is closing", ErrStopped)) })()
+
+	id := newSecret()
+	log := m.log.With("sandbox", id[:6]) // enough to tell them apart; the whole id is a handle
+	session, err := Start(ctx, m.cfg.Backend, cfg, StartOptions{
+		Dir:      m.state.dir,
+		Hostname: "desktop",
+		OnStep:   onStep,
+		Logger:   log,
+	})
+	if err != nil {
+		m.room.give(cfg.MemoryMiB)
+		return nil, err
+	}
+	now := time.Now()
+	e := &entry{
+		owner:   owner,
+		session: session,
+		memory:  cfg.MemoryMiB,
+		leases:  1,
+		info: Info{
+			ID:        id,
+			Size:      cfg.Screen,
+			Isolation: session.Isolation(),
+			Image:     cfg.Image,
+			Created:   now,
+			Used:      now,
+			Backend:   m.cfg.Backend.Name(),
+		},
+	}
+	if m.cfg.Idle > 0 {
+		e.idle = time.NewTimer(m.cfg.Idle)
+	}
+	m.mu.Lock()
+	m.live[id] = e
+	m.mu.Unlock()
+	m.wg.Go(func() { m.watch(e) })
+	return &Lease{m: m, e: e}, nil
+}
+
+// begin counts a boot as under way, unless the manager is closed.
+func (m *Manager) begin() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return fmt.Errorf("%w: the server is closing", ErrStopped)
+	}
+	m.wg.Add(1)
+	return nil
+}
+
+// watch owns a running sandbox: it ends it when it is idle or the manager
+// closes, and clears up after its end.
+func (m *Manager) watch(e *entry) {
+	var idle <-chan time.Time
+	if e.idle != nil {
+		idle = e.idle.C
+		defer e.idle.Stop()
+	}
+	for ended := false; !ended; {
+		select {
+		case <-e.session.Done():
+			ended = true
+		case <-m.ctx.Done():
+			e.session.Stop()
+		case <-idle:
+			if rest := m.idleRest(e); rest > 0 {
+				e.idle.Reset(rest)
+				continue
+			}
+			e.session.finish(SessionEnd{
+				Reason: EndTimedOut,
+				Err:    fmt.Errorf("%w: nobody used it for %v", ErrTimeout, m.cfg.Idle),
+			})
+		}
+	}
+	end, _ := e.session.Wait(context.Background()) // it has ended
+	m.mu.Lock()
+	delete(m.live, e.info.ID)
+	m.bury(e, end)
+	m.mu.Unlock()
+	m.room.give(e.memory)
+}
+
+// idleRest returns how much longer e may be idle: nothing when its time is up,
+// in which case nobody can lease it any more.
+func (m *Manager) idleRest(e *entry) time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if e.leases > 0 {
+		return m.cfg.Idle
+	}
+	rest := m.cfg.Idle - time.Since(e.info.Used)
+	if rest <= 0 {
+		delete(m.live, e.info.ID)
+	}
+	return rest
+}
+
+// bury remembers how e ended. The caller holds mu.
+func (m *Manager) bury(e *entry, end SessionEnd) {
+	if len(m.goneList) == maxGraves {
+		delete(m.gone, m.goneList[0])
+		m.goneList = m.goneList[1:]
+	}
+	m.gone[e.info.ID] = grave{owner: e.owner, end: end.String()}
+	m.goneList = append(m.goneList, e.info.ID)
 }
 
 // Acquire takes a lease on owner's desktop, which keeps it alive until the
 // lease is released. An unknown id and one of another owner are the same
-// error, ErrNoDesktop; one that has ended says why.
-func (m *Manager) Acquire(owner, id string) (*Lease, error) { panic("sandbox helper") }
+// error, ErrNoDesktop; one that has ended is that as well, and says why.
+func (m *Manager) Acquire(owner, id string) (*Lease, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e, err := m.find(owner, id)
+	if err != nil {
+		return nil, err
+	}
+	e.leases++
+	e.info.Used = time.Now()
+	return &Lease{m: m, e: e}, nil
+}
+
+// find returns owner's running sandbox. The caller holds mu.
+func (m *Manager) find(owner, id string) (*entry, error) {
+	if e := m.live[id]; e != nil && e.owner == owner {
+		if !closed(e.session.Done()) {
+			return e, nil
+		}
+		end, _ := e.session.Wait(context.Background())
+		return nil, goneError(end.String())
+	}
+	if g, ok := m.gone[id]; ok && g.owner == owner {
+		return nil, goneError(g.end)
+	}
+	return nil, fmt.Errorf("%w: create one, or use one of your list", ErrNoDesktop)
+}
+
+func goneError(end string) error {
+	return fmt.Errorf("%w: this one has ended, %s: create a new one", ErrNoDesktop, end)
+}
 
 // List returns owner's sandboxes, oldest first.
-func (m *Manager) List(owner string) []Info { panic("sandbox helper") }
+func (m *Manager) List(owner string) []Info {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var list []Info
+	for _, e := range m.live {
+		if e.owner == owner {
+			list = append(list, e.info)
+		}
+	}
+	slices.SortFunc(list, func(a, b Info) int { return a.Created.Compare(b.Created) })
+	return list
+}
 
-// End stops owner's sandbox and returns when it is gone.
-func (m *Manager) End(ctx context.Context, owner, id string) error { panic("sandbox helper") }
+// End stops owner's sandbox and returns when it is gone, or ctx is done; it
+// ends in either case.
+func (m *Manager) End(ctx context.Context, owner, id string) error {
+	m.mu.Lock()
+	e, err := m.find(owner, id)
+	m.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	e.session.finish(SessionEnd{Reason: EndStopped})
+	_, err = e.session.Wait(ctx)
+	return err
+}
 
-// Close ends every sandbox, waits until all is gone, and gives the state
-// directory back.
-func (m *Manager) Close() error { panic("sandbox helper") }
-
-// Lease keeps a sandbox alive while a call uses it.
-type Lease struct{}
-
-// Session returns the sandbox.
-func (l *Lease) Session() *Session { panic("sandbox helper") }
-
-// Info describes the sandbox.
-func (l *Lease) Info() Info { panic("sandbox helper") }
-
-// Release ends the lease. It may be called more than once.
-func (l *Lease) Release() { panic("sandbox helper") }
+// Close ends every sandbox and every boot under way, all at once, waits until
+// all is gone, and gives the state directory back. It may be called more than
+// once.
+func (m *Manager) Close() error {
+	m.mu.Lock()
+	first := !m.closed
+	m.closed = true
+	m.mu.Unlock()
+	m.cancel()
+	m.wg.Wait()
+	if !first {
+		return nil
+	}
+	if err := m.state.close(); err != nil {
+		return errors.Join(errors.New("close state directory"), err)
+	}
+	return nil
+}

@@ -2,68 +2,183 @@ package sandbox
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"sync"
+	"time"
 
 	"github.com/vmette/vmette-mcp/desktop"
 )
 
+// reconnectWait is how long an action waits for a guest agent that is being
+// restarted before it answers that the desktop is unavailable.
+const reconnectWait = 20 * time.Second
+
 // Session owns a booted sandbox. It is safe for concurrent use.
-type Session struct{}
+type Session struct {
+	cfg     Config
+	machine Machine
+	token   string
+	log     *slog.Logger
+	watch   *stopwatch
 
-// StartOptions are the parts of a start that are not data.
-type StartOptions struct {
-	Dir    string            // parent of the machine's own directory; "" means the system's for temporary files
-	OnStep func(step string) // called as each step of the boot begins, may be nil
-	Logger *slog.Logger      // nil discards
+	ctx    context.Context // ends with the session
+	cancel context.CancelFunc
+	wg     sync.WaitGroup // accepting, handshakes, watching the control connection
+
+	mu      sync.Mutex
+	client  *desktop.Client // of the last control connection; nil before the first
+	changed chan struct{}   // closed, and replaced, when client is
+	notice  string          // what the next response must tell
+	end     SessionEnd      // Reason is "" while the session runs
+
+	done chan struct{} // closed when everything is gone
 }
 
-// Start boots cfg on b and returns when the guest agent has said hello and its
-// screen is up. When it fails nothing is left, and the error names the step
-// and carries the end of the guest's console.
-func Start(ctx context.Context, b Backend, cfg Config, opts StartOptions) (*Session, error) {
-	panic("sandbox helper")
-}
-
-// Do performs one action on the desktop. See [desktop.Client.Do]. After the
-// guest agent was restarted the next response carries a notice of what was
-// lost.
+// Do performs one action on the desktop. See [desktop.Client.Do]. While the
+// guest agent is being restarted Do waits a while for it, and then fails with
+// [desktop.CodeUnavailable]; the next response after a restart carries a notice
+// of what was lost. Once the session has ended the error matches [ErrStopped].
 func (s *Session) Do(ctx context.Context, a desktop.Action, o desktop.Observe) (*desktop.Result, error) {
-	panic("sandbox helper")
+	c, err := s.control(ctx)
+	if err != nil {
+		return nil, err
+	}
+	res, err := c.Do(ctx, a, o)
+	if res != nil {
+		if n := s.takeNotice(); n != "" {
+			res.Notices = append([]string{n}, res.Notices...)
+		}
+	}
+	return res, err
 }
 
-// Screen returns the host's mirror of the desktop's screen.
-func (s *Session) Screen() *desktop.Mirror { panic("sandbox helper") }
+// control returns the client of the live control connection.
+func (s *Session) control(ctx context.Context) (*desktop.Client, error) {
+	limit := time.NewTimer(reconnectWait)
+	defer limit.Stop()
+	for {
+		s.mu.Lock()
+		c, changed, end := s.client, s.changed, s.end
+		s.mu.Unlock()
+		if end.Reason != "" {
+			return nil, fmt.Errorf("%w: %s", ErrStopped, end)
+		}
+		if c != nil && !closed(c.Done()) {
+			return c, nil
+		}
+		select {
+		case <-changed:
+		case <-s.ctx.Done():
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-limit.C:
+			return nil, desktop.Errorf(desktop.CodeUnavailable,
+				"the guest agent is being restarted and has not come back for %v; nothing was done: try again in a few seconds", reconnectWait)
+		}
+	}
+}
+
+func (s *Session) takeNotice() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := s.notice
+	s.notice = ""
+	return n
+}
+
+// Screen returns the host's mirror of the desktop's screen. It is another one
+// after the guest agent was restarted.
+func (s *Session) Screen() *desktop.Mirror {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.client.Mirror()
+}
 
 // Config returns what was booted, with its defaults filled in.
-func (s *Session) Config() Config { panic("sandbox helper") }
+func (s *Session) Config() Config { return s.cfg }
 
 // Isolation returns the tier of isolation that the sandbox really has.
-func (s *Session) Isolation() Isolation { panic("sandbox helper") }
+func (s *Session) Isolation() Isolation { return s.machine.Isolation() }
+
+// BootPhases returns what the boot went through and when: the host's steps in
+// order, then what the guest has reported of itself so far.
+func (s *Session) BootPhases() []Phase {
+	return append(s.watch.list(), guestPhases(s.machine.Console())...)
+}
+
+// Console returns the end of what the guest wrote to its serial console, fit to
+// be shown: at most 4 KiB, without control characters.
+func (s *Session) Console() string { return consoleTail(s.machine.Console()) }
 
 // Stop ends the sandbox. It may be called from any goroutine, any number of
 // times; it returns when everything is gone.
-func (s *Session) Stop() { panic("sandbox helper") }
-
-// Wait blocks until the session has ended, or ctx is done.
-func (s *Session) Wait(ctx context.Context) (SessionEnd, error) { panic("sandbox helper") }
-
-// Done is closed when the session has ended.
-func (s *Session) Done() <-chan struct{} { panic("sandbox helper") }
-
-// SessionEnd is how a session ended. The first cause wins.
-type SessionEnd struct {
-	Reason EndReason
-	Code   int   // exit code, with EndExited
-	Err    error // with EndError
+func (s *Session) Stop() {
+	s.finish(SessionEnd{Reason: EndStopped})
+	<-s.done
 }
 
-// EndReason says why a session ended.
-type EndReason string
+// Wait blocks until the session has ended, or ctx is done.
+func (s *Session) Wait(ctx context.Context) (SessionEnd, error) {
+	select {
+	case <-s.done:
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.end, nil
+	case <-ctx.Done():
+		return SessionEnd{}, context.Cause(ctx)
+	}
+}
 
-// The reasons.
-const (
-	EndExited   EndReason = "exited"    // the guest powered itself off or its workload ended
-	EndTimedOut EndReason = "timed_out" // a time limit of the session ran out
-	EndStopped  EndReason = "stopped"   // Stop was called
-	EndError    EndReason = "error"     // the machine or its guest broke
-)
+// Done is closed when the session has ended and everything of it is gone.
+func (s *Session) Done() <-chan struct{} { return s.done }
+
+// finish notes how the session ended, unless that is known already, and has
+// everything of it taken down.
+func (s *Session) finish(end SessionEnd) {
+	s.mu.Lock()
+	if s.end.Reason == "" {
+		s.end = end
+	}
+	s.mu.Unlock()
+	s.cancel()
+}
+
+// run owns the running sandbox: it waits for the end of the machine or of the
+// session, whichever comes first, and then takes everything down with undo.
+func (s *Session) run(undo func()) {
+	select {
+	case <-s.machine.Done():
+		s.finish(machineEnd(s.machine.Err()))
+	case <-s.ctx.Done():
+	}
+	undo()
+	s.wg.Wait()
+	s.mu.Lock()
+	end, c := s.end, s.client
+	s.mu.Unlock()
+	if c != nil {
+		if err := c.Close(); err != nil && !errors.Is(err, context.Canceled) {
+			s.log.Debug("close control connection", "err", err)
+		}
+	}
+	s.log.Info("sandbox ended", "reason", end.Reason, "err", end.Err)
+	close(s.done)
+}
+
+func machineEnd(err error) SessionEnd {
+	if err != nil {
+		return SessionEnd{Reason: EndError, Err: err}
+	}
+	return SessionEnd{Reason: EndExited}
+}
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}

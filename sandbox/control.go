@@ -1,0 +1,121 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/vmette/vmette-mcp/desktop"
+)
+
+// Bounds on what a guest can make the host do by dialling it. Together they
+// allow it four connections a second: plenty for an agent that is restarted,
+// too few to keep a host busy.
+const (
+	maxHandshakes    = 4                // connections that have not said hello yet
+	handshakeTimeout = 30 * time.Second // for one hello, from a guest that may be emulated and busy
+	handshakePace    = time.Second      // that each connection counts against maxHandshakes at least
+)
+
+// agentGrace is how long a guest may be without its agent before it is given
+// up: the agent's supervisor restarts it at once, an emulated guest needs some
+// seconds for that.
+const agentGrace = time.Minute
+
+// accept takes the byte streams that the guest opens, until the session or
+// the machine ends.
+func (s *Session) accept() {
+	slots := make(chan struct{}, maxHandshakes)
+	for {
+		select {
+		case slots <- struct{}{}:
+		case <-s.ctx.Done():
+			return
+		}
+		conn, err := s.machine.Accept(s.ctx)
+		if err != nil {
+			return
+		}
+		s.wg.Go(func() {
+			pace := time.NewTimer(handshakePace)
+			defer pace.Stop()
+			if err := s.greet(conn); err != nil {
+				s.log.Warn("guest connection refused", "err", err)
+			}
+			select {
+			case <-pace.C:
+			case <-s.ctx.Done():
+			}
+			<-slots
+		})
+	}
+}
+
+// greet makes conn the control connection if the guest says the right hello
+// on it, and closes it otherwise.
+func (s *Session) greet(conn net.Conn) error {
+	ctx, cancel := context.WithTimeoutCause(s.ctx, handshakeTimeout, fmt.Errorf("%w: no hello within %v", ErrTimeout, handshakeTimeout))
+	defer cancel()
+	c, err := desktop.NewClient(ctx, conn, desktop.ClientConfig{Token: s.token})
+	if err != nil {
+		return err
+	}
+	return s.adopt(c)
+}
+
+// adopt makes c the control connection in place of the one before.
+func (s *Session) adopt(c *desktop.Client) error {
+	s.mu.Lock()
+	if s.end.Reason != "" {
+		s.mu.Unlock()
+		return errors.Join(ErrStopped, c.Close())
+	}
+	old := s.client
+	s.client = c
+	if old == nil {
+		s.watch.mark("guest agent ready")
+	} else {
+		s.notice = lostNotice(old.Hello(), c.Hello())
+	}
+	close(s.changed)
+	s.changed = make(chan struct{})
+	changed := s.changed
+	s.mu.Unlock()
+
+	if old != nil {
+		s.log.Warn("guest agent connected anew", "restarts", c.Hello().Restarts)
+		old.Close() // nothing waits for its answer any more
+	}
+	s.wg.Go(func() { s.follow(c, changed) })
+	return nil
+}
+
+// follow waits for the end of the control connection c, and then for another
+// one, which closes changed. If none comes, the guest is given up.
+func (s *Session) follow(c *desktop.Client, changed <-chan struct{}) {
+	select {
+	case <-c.Done():
+	case <-s.ctx.Done():
+		return
+	}
+	s.log.Warn("lost the guest agent", "err", c.Err())
+	grace := time.NewTimer(agentGrace)
+	defer grace.Stop()
+	select {
+	case <-changed:
+	case <-s.ctx.Done():
+	case <-grace.C:
+		s.finish(SessionEnd{Reason: EndError, Err: fmt.Errorf("the guest agent did not come back within %v: %w", agentGrace, c.Err())})
+	}
+}
+
+// lostNotice says what is lost when one control connection follows another.
+func lostNotice(before, after desktop.Hello) string {
+	lost := "Keys and buttons that were held down are released; an action that was under way may or may not have been done."
+	if after.Restarts > before.Restarts {
+		return "The desktop's agent was restarted. " + lost
+	}
+	return "The connection to the desktop was lost and made anew. " + lost
+}

@@ -1,0 +1,152 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/vmette/vmette-mcp/desktop"
+	"github.com/vmette/vmette-mcp/sandbox/internal/steps"
+)
+
+// rootDevice is the guest's name for the disk that holds [Config.Root]: every
+// backend attaches it as the first virtio block device.
+const rootDevice = "/dev/vda"
+
+// StartOptions are the parts of a start that are not data.
+type StartOptions struct {
+	Dir      string            // parent of the machine's own directory; "" means the system's for temporary files
+	Hostname string            // of the guest; "" means "desktop"
+	OnStep   func(step string) // called as each step of the boot begins, may be nil
+	Logger   *slog.Logger      // nil discards
+}
+
+// Start boots cfg on b and returns when the guest agent has said hello and its
+// screen is up. When it fails nothing is left, and the error names the step
+// and carries the end of the guest's console. It matches [ErrInvalidConfig],
+// [ErrUnsupported] or [ErrStartFailed], and [ErrTimeout] as well when the boot
+// took longer than cfg allows.
+//
+// ctx governs the boot, not the session: that runs until [Session.Stop].
+func Start(ctx context.Context, b Backend, cfg Config, opts StartOptions) (*Session, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.WithDefaults()
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opts.Hostname == "" {
+		opts.Hostname = "desktop"
+	}
+	s := &Session{
+		cfg:     cfg,
+		token:   newSecret(),
+		log:     opts.Logger,
+		watch:   newStopwatch(),
+		changed: make(chan struct{}),
+		done:    make(chan struct{}),
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	onStep := func(name string) {
+		s.watch.mark(name)
+		if opts.OnStep != nil {
+			opts.OnStep(name)
+		}
+	}
+	boot := desktop.Boot{
+		Token:    s.token,
+		Port:     newPort(),
+		Hostname: opts.Hostname,
+		Root:     desktop.Root{Device: rootDevice, Type: cfg.Root.Format},
+		Screen:   cfg.Screen,
+		NoSudo:   cfg.NoSudo,
+		UnixTime: time.Now().UnixNano(),
+	}
+
+	ctx, cancel := context.WithTimeoutCause(ctx, cfg.BootTimeout, fmt.Errorf("%w: not up within %v", ErrTimeout, cfg.BootTimeout))
+	defer cancel()
+	var dir string
+	undo, err := steps.Run(ctx, onStep,
+		steps.Step{
+			Name: "make directory",
+			Do: func(context.Context) (err error) {
+				dir, err = os.MkdirTemp(opts.Dir, "sandbox-")
+				return err
+			},
+			Undo: func() {
+				if err := os.RemoveAll(dir); err != nil {
+					s.log.Error("remove sandbox directory", "err", err)
+				}
+			},
+		},
+		steps.Step{
+			Name: "start machine",
+			Do: func(ctx context.Context) (err error) {
+				s.machine, err = b.Start(ctx, cfg, boot, dir, onStep)
+				return err
+			},
+			Undo: func() {
+				if err := s.machine.Stop(); err != nil {
+					s.log.Error("stop machine", "err", err)
+				}
+			},
+		},
+		steps.Step{
+			Name: "wait for guest agent",
+			Do:   s.waitReady,
+		},
+	)
+	if err != nil {
+		return nil, s.startError(err)
+	}
+	go s.run(undo)
+	return s, nil
+}
+
+// waitReady returns when the guest agent has said hello. When it fails, nothing
+// that it started runs any more.
+func (s *Session) waitReady(ctx context.Context) (err error) {
+	s.wg.Go(s.accept)
+	s.mu.Lock()
+	changed := s.changed
+	s.mu.Unlock()
+	select {
+	case <-changed:
+		return nil
+	case <-s.machine.Done():
+		if err = s.machine.Err(); err == nil {
+			err = errors.New("the guest powered itself off")
+		}
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
+	s.finish(SessionEnd{Reason: EndError, Err: err})
+	s.wg.Wait()
+	if s.client != nil {
+		err = errors.Join(err, s.client.Close())
+	}
+	return err
+}
+
+// startError makes the error of a failed boot what [Start] promises.
+func (s *Session) startError(err error) error {
+	s.cancel()
+	var step *steps.Error
+	for _, known := range []error{ErrInvalidConfig, ErrUnsupported, ErrStartFailed} {
+		if errors.Is(err, known) && errors.As(err, &step) {
+			return step.Err // a backend's error names its own step
+		}
+	}
+	err = fmt.Errorf("%w: %w", ErrStartFailed, err)
+	if s.machine == nil {
+		return err
+	}
+	if tail := consoleTail(s.machine.Console()); tail != "" {
+		return fmt.Errorf("%w\nthe end of the guest's console:\n%s", err, tail)
+	}
+	return fmt.Errorf("%w (the guest wrote nothing to its console)", err)
+}
