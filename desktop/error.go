@@ -29,3 +29,15 @@ func (e *Error) Error() string { return fmt.Sprintf("%s: %s", e.Code, e.Message)
 func Errorf(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }
+
+// ProtocolError is a peer that broke the protocol. The connection is closed for
+// it; nothing else can be believed.
+type ProtocolError struct {
+	Reason string // bounded, on one line
+}
+
+// Error returns what the peer did.
+func (e *ProtocolError) Error() string { return "peer broke the protocol: " + e.Reason }
+
+// broken makes a ProtocolError of an error whose text may quote the peer.
+func broken(err error) *ProtocolError { return &ProtocolError{clean(err.Error(), 512)} }

@@ -60,20 +60,21 @@ func WriteFrame(w io.Writer, id uint32, header, payload []byte) error {
 }
 
 // ReadFrame reads one frame from r. It returns io.EOF when r ends before the
-// frame begins and io.ErrUnexpectedEOF when it ends inside. Memory is taken
-// as bytes arrive, not as they are promised. After any error r can only be
-// closed.
+// frame begins, io.ErrUnexpectedEOF when it ends inside, and a *[ProtocolError]
+// when the frame is over a limit. Memory is taken as bytes arrive, not as they
+// are promised. After any error r can only be closed.
 //
 // ReadFrame believes the header's payload_len and looks at nothing else in it;
 // [Unmarshal] judges the rest.
 func ReadFrame(r io.Reader) (Message, error) {
 	var m Message
-	err := m.read(r)
+	err := m.read(r, MaxPayload)
 	return m, err
 }
 
-// read is ReadFrame into the buffers that m already has.
-func (m *Message) read(r io.Reader) error {
+// read is ReadFrame into the buffers that m already has, with a limit of its
+// own on the payload.
+func (m *Message) read(r io.Reader, maxPayload int) error {
 	var prefix [8]byte
 	if _, err := io.ReadFull(r, prefix[:]); err != nil {
 		return err
@@ -81,13 +82,13 @@ func (m *Message) read(r io.Reader) error {
 	m.ID = binary.LittleEndian.Uint32(prefix[0:])
 	n := binary.LittleEndian.Uint32(prefix[4:])
 	if n > MaxHeader {
-		return fmt.Errorf("read frame: header of %d bytes is over the limit of %d", n, MaxHeader)
+		return broken(fmt.Errorf("header of %d bytes is over the limit of %d", n, MaxHeader))
 	}
 	var err error
 	if m.Header, err = readPart(r, m.Header, int(n)); err != nil {
 		return err
 	}
-	payload, err := payloadLen(m.Header)
+	payload, err := payloadLen(m.Header, maxPayload)
 	if err != nil {
 		return err
 	}
@@ -116,7 +117,7 @@ func readPart(r io.Reader, buf []byte, n int) ([]byte, error) {
 // payloadLen finds payload_len in a header. Most headers have none, and a
 // search for the word is much faster than to parse them twice. A header that
 // spells it in another way gets 0 here and is refused by its strict decoder.
-func payloadLen(header []byte) (int, error) {
+func payloadLen(header []byte, limit int) (int, error) {
 	if !bytes.Contains(header, []byte(`"payload_len"`)) {
 		return 0, nil
 	}
@@ -124,13 +125,13 @@ func payloadLen(header []byte) (int, error) {
 		PayloadLen int `json:"payload_len"`
 	}
 	if err := json.Unmarshal(header, &h); err != nil {
-		return 0, fmt.Errorf("read frame: decode payload_len: %w", err)
+		return 0, broken(fmt.Errorf("decode payload_len: %w", err))
 	}
 	switch {
 	case h.PayloadLen < 0:
-		return 0, errors.New("read frame: payload_len is negative")
-	case h.PayloadLen > MaxPayload:
-		return 0, fmt.Errorf("read frame: payload of %d bytes is over the limit of %d", h.PayloadLen, MaxPayload)
+		return 0, broken(errors.New("payload_len is negative"))
+	case h.PayloadLen > limit:
+		return 0, broken(fmt.Errorf("payload of %d bytes is over the limit of %d", h.PayloadLen, limit))
 	}
 	return h.PayloadLen, nil
 }

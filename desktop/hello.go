@@ -1,10 +1,6 @@
 package desktop
 
-import (
-	"encoding/json"
-	"errors"
-	"fmt"
-)
+import "fmt"
 
 // Limits of a [Hello].
 const (
@@ -47,19 +43,4 @@ func (h Hello) Validate() error {
 		}
 	}
 	return nil
-}
-
-// peerVersion reads the version from a hello or a welcome of which nothing
-// else may be understood.
-func peerVersion(header []byte) (int, error) {
-	var v struct {
-		Protocol *int `json:"protocol"`
-	}
-	if err := json.Unmarshal(header, &v); err != nil {
-		return 0, err
-	}
-	if v.Protocol == nil {
-		return 0, errors.New("greeting names no protocol version")
-	}
-	return *v.Protocol, nil
 }

@@ -87,9 +87,10 @@ const (
 )
 
 // Frame is one observed picture of the screen, as the difference from the one
-// that was sent before on the same connection. Rects are painted in order. In a
-// whole picture they are painted on black; only a whole picture may have
-// another Size than the one before.
+// that was sent before on the same connection. Rects are painted in order, and
+// their areas together are at most twice that of the screen. In a whole picture
+// they are painted on black; only a whole picture may have another Size than
+// the frame before.
 type Frame struct {
 	Number uint64  `json:"number"` // grows with each frame on one connection, from 1
 	Base   uint64  `json:"base"`   // the frame sent last, which Rects are applied to; 0 for a whole picture
@@ -116,7 +117,8 @@ const (
 )
 
 // Cursor is the pointer's picture and place. It is not part of the pixels of
-// a frame; a frame without one leaves the pointer as it was. Its payload is
+// a frame. A frame without one leaves the pointer as it was, and a whole picture
+// without one shows none. Its payload is
 // Size.Width x Size.Height pixels of 4 bytes, blue, green, red, alpha,
 // premultiplied, raw. It may be absent (Len 0) when a picture was sent for this
 // Serial on this connection and fewer than [CursorShapes] others since; an

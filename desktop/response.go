@@ -86,10 +86,13 @@ func (f *Frame) validate() (int, error) {
 	if !f.Size.Valid() {
 		return 0, fmt.Errorf("no screen has the size %v", f.Size)
 	}
-	total := 0
+	total, area := 0, 0
 	for i, p := range f.Rects {
 		if !p.Rect.In(f.Size) {
 			return 0, fmt.Errorf("rectangle %v is not on a screen of %v", p.Rect, f.Size)
+		}
+		if area += p.Rect.Width() * p.Rect.Height(); area > 2*f.Size.Width*f.Size.Height {
+			return 0, errors.New("rectangles cover more than twice the screen")
 		}
 		if p.Len < 0 || p.Len > MaxPayload {
 			return 0, fmt.Errorf("rectangle %d has %d bytes", i, p.Len)

@@ -1,0 +1,189 @@
+package desktop
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// write sends what is queued until the connection ends.
+func (c *Client) write() {
+	for {
+		select {
+		case cl := <-c.queue:
+			if !c.take(cl) {
+				continue
+			}
+			if err := c.send(cl); err != nil {
+				c.end(fmt.Errorf("send to guest: %w", err))
+				return
+			}
+		case <-c.done:
+			return
+		}
+	}
+}
+
+// take marks a request as sent, or frees the slot of one that was abandoned.
+func (c *Client) take(cl *call) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if cl.abandoned {
+		<-c.slots
+		return false
+	}
+	cl.sent = true
+	return true
+}
+
+func (c *Client) send(cl *call) error {
+	if err := c.conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		return err
+	}
+	return WriteFrame(c.conn, cl.id, cl.header, nil)
+}
+
+// read takes responses until the connection ends.
+func (c *Client) read() {
+	r := bufio.NewReaderSize(c.conn, 16<<10)
+	var m Message
+	for {
+		if err := c.receive(r, &m); err != nil {
+			c.end(err)
+			return
+		}
+		if cap(m.Payload) > keepBuffer {
+			m.Payload = nil
+		}
+	}
+}
+
+// receive reads one response into m and acts on it. Waiting for its first byte
+// may take for ever; from then on the guest must be brisk.
+func (c *Client) receive(r *bufio.Reader, m *Message) error {
+	if _, err := r.Peek(1); err != nil {
+		return readError(err)
+	}
+	if err := c.conn.SetReadDeadline(time.Now().Add(frameTimeout)); err != nil {
+		return readError(err)
+	}
+	if err := m.read(r, MaxPayload); err != nil {
+		return readError(err)
+	}
+	if err := c.conn.SetReadDeadline(time.Time{}); err != nil {
+		return readError(err)
+	}
+	cl, err := c.answered(m.ID)
+	if err != nil {
+		return err
+	}
+	res, err := c.open(m, cl)
+	if err != nil {
+		return err
+	}
+	c.finish(cl, res)
+	return nil
+}
+
+func readError(err error) error {
+	switch {
+	case err == io.EOF:
+		return errors.New("the guest closed the connection")
+	case err == io.ErrUnexpectedEOF:
+		return errors.New("the guest closed the connection in the middle of a message")
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return broken(fmt.Errorf("a message took longer than %v to arrive", frameTimeout))
+	}
+	return fmt.Errorf("receive from guest: %w", err)
+}
+
+// answered takes the request with this id out of the list of those that wait.
+func (c *Client) answered(id uint32) (*call, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	cl, ok := c.calls[id]
+	if !ok || !cl.sent {
+		return nil, broken(fmt.Errorf("response to request %d, which is not under way", id))
+	}
+	delete(c.calls, id)
+	return cl, nil
+}
+
+// open decodes a response, brings the mirror up to date and takes the payload
+// apart.
+func (c *Client) open(m *Message, cl *call) (*Result, error) {
+	res := new(Result)
+	if err := Unmarshal(m.Header, &res.Response); err != nil {
+		return nil, broken(fmt.Errorf("decode response: %w", err))
+	}
+	if err := res.answers(cl); err != nil {
+		return nil, broken(err)
+	}
+	frame := len(m.Payload)
+	if e := res.Exec; e != nil {
+		frame -= e.StdoutLen + e.StderrLen
+		res.Stdout = bytes.Clone(m.Payload[frame:][:e.StdoutLen])
+		res.Stderr = bytes.Clone(m.Payload[frame+e.StdoutLen:])
+	}
+	if res.Frame != nil {
+		if err := c.mirror.Apply(res.Frame, m.Payload[:frame]); err != nil {
+			return nil, broken(err)
+		}
+	}
+	if res.Error != nil {
+		res.Error.Message = clean(res.Error.Message, maxMessage)
+	}
+	res.Notices = slices.Clip(res.Notices[:min(len(res.Notices), maxNotices)])
+	for i, n := range res.Notices {
+		res.Notices[i] = clean(n, maxMessage)
+	}
+	return res, nil
+}
+
+// answers reports a success that lacks what its action answers, so that callers
+// can rely on it.
+func (r *Result) answers(cl *call) error {
+	if cl.cancel != nil {
+		if r.Frame != nil || r.Exec != nil {
+			return errors.New("response to a cancel carries a frame or the output of a command")
+		}
+		return nil
+	}
+	name := cl.spec.Name
+	wantExec := strings.Contains(cl.spec.Answers, "exec")
+	switch {
+	case r.Exec != nil && !wantExec:
+		return fmt.Errorf("response to %s carries the output of a command", name)
+	case r.OK && r.Exec == nil && wantExec:
+		return fmt.Errorf("response to %s lacks exec", name)
+	case r.OK && r.X == nil && strings.Contains(cl.spec.Answers, "x, y"):
+		return fmt.Errorf("response to %s lacks x and y", name)
+	}
+	return nil
+}
+
+// finish hands a response to who waits for it, and frees the slot once the
+// guest owes nothing more.
+func (c *Client) finish(cl *call, res *Result) {
+	action := cl
+	if cl.cancel != nil {
+		action = cl.cancel
+	} else if res.Error != nil {
+		cl.answer <- answer{res, res.Error}
+	} else {
+		cl.answer <- answer{res, nil}
+	}
+	c.mu.Lock()
+	action.owed--
+	free := action.owed == 0
+	c.mu.Unlock()
+	if free {
+		<-c.slots
+	}
+}

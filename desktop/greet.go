@@ -1,0 +1,123 @@
+package desktop
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+)
+
+// welcome reads the guest's hello and answers it.
+func welcome(conn net.Conn, token string) (Hello, error) {
+	m, err := readGreeting(conn)
+	if err != nil {
+		return Hello{}, err
+	}
+	h, err := checkHello(m, token)
+	w := Welcome{Protocol: Version}
+	if err != nil {
+		w.Error = err.Error()
+	}
+	header, encErr := Marshal(w)
+	if encErr != nil {
+		return Hello{}, encErr
+	}
+	if sendErr := WriteFrame(conn, 0, header, nil); err == nil {
+		err = sendErr
+	}
+	return h, err
+}
+
+func checkHello(m Message, token string) (Hello, error) {
+	var h Hello
+	version, err := peerVersion(m.Header)
+	if err != nil {
+		return h, broken(fmt.Errorf("decode hello: %w", err))
+	}
+	if version != Version {
+		return h, &VersionError{Host: Version, Guest: version}
+	}
+	if err := Unmarshal(m.Header, &h); err != nil {
+		return h, broken(fmt.Errorf("decode hello: %w", err))
+	}
+	if token == "" || subtle.ConstantTimeCompare([]byte(h.Token), []byte(token)) != 1 {
+		return h, broken(errors.New("hello shows the wrong boot token"))
+	}
+	h.Token = ""
+	h.Agent = clean(h.Agent, maxAgent)
+	for i, f := range h.Features {
+		h.Features[i] = clean(f, maxFeature)
+	}
+	return h, nil
+}
+
+// withContext runs f, which uses conn, and makes it fail when ctx ends.
+func withContext(ctx context.Context, conn net.Conn, f func() error) error {
+	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
+	err := f()
+	if !stop() {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// greet says hello to the host and reads its welcome.
+func greet(conn net.Conn, hello Hello) error {
+	header, err := Marshal(hello)
+	if err != nil {
+		return err
+	}
+	if err := WriteFrame(conn, 0, header, nil); err != nil {
+		return err
+	}
+	m, err := readGreeting(conn)
+	if err != nil {
+		return err
+	}
+	version, err := peerVersion(m.Header)
+	if err != nil {
+		return broken(fmt.Errorf("decode welcome: %w", err))
+	}
+	if version != hello.Protocol {
+		return &RefusedError{(&VersionError{Host: version, Guest: hello.Protocol}).Error()}
+	}
+	var w Welcome
+	if err := Unmarshal(m.Header, &w); err != nil {
+		return broken(fmt.Errorf("decode welcome: %w", err))
+	}
+	if w.Error != "" {
+		return &RefusedError{clean(w.Error, maxMessage)}
+	}
+	return nil
+}
+
+// readGreeting reads a hello or a welcome, neither of which has a payload. It
+// reads not a byte more.
+func readGreeting(conn net.Conn) (Message, error) {
+	var m Message
+	if err := m.read(conn, 0); err != nil {
+		return m, err
+	}
+	if m.ID != 0 {
+		return m, broken(fmt.Errorf("greeting has req_id %d instead of 0", m.ID))
+	}
+	return m, nil
+}
+
+// peerVersion reads the version from a hello or a welcome of which nothing
+// else may be understood.
+func peerVersion(header []byte) (int, error) {
+	var v struct {
+		Protocol *int `json:"protocol"`
+	}
+	if err := json.Unmarshal(header, &v); err != nil {
+		return 0, err
+	}
+	if v.Protocol == nil {
+		return 0, errors.New("greeting names no protocol version")
+	}
+	return *v.Protocol, nil
+}
