@@ -1,0 +1,176 @@
+package qemu
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/vmette/vmette-mcp/desktop"
+	"github.com/vmette/vmette-mcp/sandbox"
+)
+
+// Backend boots machines with QEMU. It is safe for concurrent use.
+type Backend struct {
+	opts Options
+
+	mu   sync.Mutex
+	plan *plan // what Start has found out about the host; nil before the first
+}
+
+var _ sandbox.Backend = (*Backend)(nil)
+
+// plan is how machines are run on this host.
+type plan struct {
+	binary    string
+	isolation sandbox.Isolation
+	door      Door
+	cred      *syscall.Credential // whether to take another user, and with which groups
+}
+
+// New returns a backend. It looks at the host on the first start, not before.
+func New(opts Options) (*Backend, error) {
+	opts = opts.withDefaults()
+	if err := opts.validate(); err != nil {
+		return nil, err
+	}
+	return &Backend{opts: opts}, nil
+}
+
+// Name returns "qemu".
+func (b *Backend) Name() string { return "qemu" }
+
+// Start boots a machine; see [sandbox.Backend].
+func (b *Backend) Start(ctx context.Context, cfg sandbox.Config, boot desktop.Boot, dir string, onStep func(step string)) (sandbox.Machine, error) {
+	cfg = cfg.WithDefaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	p, err := b.prepare(ctx, onStep)
+	if err != nil {
+		return nil, err
+	}
+	m := &machine{
+		binary:    p.binary,
+		isolation: p.isolation,
+		doorKind:  p.door,
+		cred:      p.cred,
+		cfg:       cfg,
+		boot:      boot,
+		dir:       dir,
+		log:       b.opts.Logger,
+	}
+	if err := m.start(ctx, onStep); err != nil {
+		return nil, fmt.Errorf("%w: %w", sandbox.ErrStartFailed, err)
+	}
+	return m, nil
+}
+
+// prepare returns how to run a machine here. The first call finds out; those
+// that come meanwhile wait for it.
+func (b *Backend) prepare(ctx context.Context, onStep func(string)) (plan, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.plan == nil {
+		if onStep != nil {
+			onStep("look at host")
+		}
+		p, err := b.look(ctx)
+		if err != nil {
+			return plan{}, err
+		}
+		b.plan = &p
+	}
+	p := *b.plan
+	p.cred = unprivileged() // another one for each machine
+	if p.isolation == sandbox.IsolationKVM {
+		p.cred = withKVM(p.cred)
+	}
+	return p, nil
+}
+
+// look finds out how to run machines on this host.
+func (b *Backend) look(ctx context.Context) (plan, error) {
+	if runtime.GOARCH != "amd64" {
+		return plan{}, fmt.Errorf("%w: this backend runs on amd64, not on %s", sandbox.ErrUnsupported, runtime.GOARCH)
+	}
+	h, err := Inspect(ctx, b.opts)
+	if err != nil {
+		return plan{}, err
+	}
+	if !h.QEMU.Usable {
+		return plan{}, fmt.Errorf("%w: %s: %s", sandbox.ErrUnsupported, h.QEMU.Reason, h.QEMU.Remedy)
+	}
+	p := plan{binary: h.Binary, isolation: sandbox.IsolationKVM}
+	switch {
+	case b.opts.Accel == AccelTCG:
+		p.isolation = sandbox.IsolationEmulated
+	case !h.KVM.Usable && b.opts.Accel == AccelKVM:
+		return plan{}, fmt.Errorf("%w: KVM is asked for but %s: %s", sandbox.ErrUnsupported, h.KVM.Reason, h.KVM.Remedy)
+	case !h.KVM.Usable:
+		p.isolation = sandbox.IsolationEmulated
+		b.opts.Logger.Warn("no usable KVM: sandboxes are emulated and run many times slower", "reason", h.KVM.Reason, "remedy", h.KVM.Remedy)
+	}
+	p.door, err = chooseDoor(b.opts.Vsock, h.Doors)
+	return p, err
+}
+
+// Inspect finds out what this host can do for a backend with these options.
+// That KVM runs guests is found out by running one, for at most some seconds,
+// and remembered until the host boots anew. The error is that of ctx.
+func Inspect(ctx context.Context, opts Options) (Host, error) {
+	opts = opts.withDefaults()
+	h := Host{Doors: doorStates()}
+	if d, err := chooseDoor(DoorAuto, h.Doors); err == nil {
+		h.Door = d
+	}
+	binary, err := exec.LookPath(opts.Binary)
+	if err != nil {
+		h.QEMU = Ability{Reason: fmt.Sprintf("find QEMU: %v", err), Remedy: "apt-get install qemu-system-x86"}
+		h.KVM = Ability{Reason: "there is no QEMU to try it with"}
+		return h, nil
+	}
+	h.Binary = binary
+	h.Version, err = version(ctx, binary)
+	if err != nil {
+		if ctx.Err() != nil {
+			return h, context.Cause(ctx)
+		}
+		h.QEMU = Ability{Reason: err.Error(), Remedy: "apt-get install --reinstall qemu-system-x86"}
+		h.KVM = Ability{Reason: "there is no QEMU to try it with"}
+		return h, nil
+	}
+	h.QEMU = Ability{Usable: true}
+	if opts.Accel == AccelTCG {
+		h.KVM = Ability{Reason: "it is switched off"}
+		return h, nil
+	}
+	h.KVM, err = recallKVM(ctx, opts.CacheDir, binary, h.Version)
+	if err != nil {
+		return h, err
+	}
+	return h, nil
+}
+
+// version asks the QEMU at path for its version.
+func version(ctx context.Context, path string) (string, error) {
+	out, err := exec.CommandContext(ctx, path, "--version").Output()
+	if err != nil {
+		return "", fmt.Errorf("run %s --version: %w", path, err)
+	}
+	return parseVersion(string(out))
+}
+
+// parseVersion returns the version in what "qemu --version" prints.
+func parseVersion(out string) (string, error) {
+	_, rest, ok := strings.Cut(out, "QEMU emulator version ")
+	if !ok {
+		return "", errors.New("what --version prints is not QEMU's")
+	}
+	v, _, _ := strings.Cut(rest, "\n")
+	return strings.TrimSpace(v), nil
+}

@@ -1,0 +1,95 @@
+package qemu
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// child is a process that dies with this one, and that stays a zombie after its
+// death until its owner has it reaped: as long as it is one, nobody else can
+// have its pid, which names the guest's memory to the vsock device.
+type child struct {
+	cmd    *exec.Cmd
+	exited chan struct{} // closed when the process is dead
+	reap   chan struct{} // closed to have it reaped
+	reaped chan struct{} // closed when it has been
+	err    error         // of cmd.Wait, after reaped
+}
+
+// startChild starts cmd with files inherited, in a process group of its own so
+// that a Ctrl-C in this one's terminal is not for it. cred, when not nil, is
+// whom it runs as.
+func startChild(cmd *exec.Cmd, files []*os.File, cred *syscall.Credential) (*child, error) {
+	c := &child{
+		cmd:    cmd,
+		exited: make(chan struct{}),
+		reap:   make(chan struct{}),
+		reaped: make(chan struct{}),
+	}
+	cmd.ExtraFiles = files
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Setpgid:    true,
+		Pdeathsig:  syscall.SIGKILL,
+		Credential: cred,
+	}
+	started := make(chan error)
+	go func() {
+		// The kernel sends the death signal when the thread that started the
+		// child ends, not the process. So this goroutine keeps a thread to
+		// itself for as long as the child lives, and takes it along when it
+		// ends.
+		runtime.LockOSThread()
+		if err := cmd.Start(); err != nil {
+			started <- err
+			return
+		}
+		started <- nil
+		waitDead(cmd.Process.Pid)
+		close(c.exited)
+		<-c.reap
+		c.err = cmd.Wait()
+		close(c.reaped)
+	}()
+	if err := <-started; err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// waitDead returns when process pid, a child, is dead, and does not reap it.
+func waitDead(pid int) {
+	for {
+		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		if !errors.Is(err, unix.EINTR) {
+			return
+		}
+	}
+}
+
+// pid returns the process's id, which is its own until it is reaped.
+func (c *child) pid() int { return c.cmd.Process.Pid }
+
+// kill ends the process and returns when it is dead.
+func (c *child) kill() {
+	c.cmd.Process.Kill() // fails only if it is dead already
+	<-c.exited
+}
+
+// wait reaps the process, which must be dead, and returns how it ended, as
+// [exec.Cmd.Wait] does. It is to be called once.
+func (c *child) wait() error {
+	close(c.reap)
+	<-c.reaped
+	return c.err
+}
+
+// killed reports whether the process, which has been reaped, ended by SIGKILL.
+func (c *child) killed() bool {
+	st, ok := c.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return ok && st.Signal() == syscall.SIGKILL
+}

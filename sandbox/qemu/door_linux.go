@@ -1,0 +1,84 @@
+package qemu
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/vmette/vmette-mcp/sandbox"
+)
+
+// door is what carries a guest's connections to the host: a listener for
+// those of one guest alone.
+type door interface {
+	net.Listener
+	// args returns the arguments of QEMU that put the device into the machine.
+	args() []string
+	// serve runs the device of the machine whose process is pid until ctx is
+	// done, and tells if it broke before that.
+	serve(ctx context.Context, pid int) error
+}
+
+// openDoor opens a door for a guest that will dial port. What QEMU needs of it
+// goes into files.
+func openDoor(d Door, port uint32, files *fileTable, log *slog.Logger) (door, error) {
+	switch d {
+	case DoorVhostUser:
+		return openUserDoor(port, files, log)
+	case DoorVhost:
+		return openKernelDoor(port, files, log)
+	}
+	return nil, fmt.Errorf("vsock door %q does not exist", d)
+}
+
+// doorStates tells of each door whether it is usable, in the order in which
+// DoorAuto prefers them.
+func doorStates() []DoorState {
+	return []DoorState{
+		{DoorVhostUser, userDoorAbility(os.Geteuid() == 0, "/proc/sys/kernel/yama/ptrace_scope")},
+		{DoorVhost, kernelDoorAbility()},
+	}
+}
+
+// chooseDoor returns the door that want stands for.
+func chooseDoor(want Door, states []DoorState) (Door, error) {
+	var reasons []string
+	for _, s := range states {
+		if want != DoorAuto && want != s.Door {
+			continue
+		}
+		if s.Usable {
+			return s.Door, nil
+		}
+		reasons = append(reasons, fmt.Sprintf("%s: %s: %s", s.Door, s.Reason, s.Remedy))
+	}
+	return "", fmt.Errorf("%w: no vsock door to a guest: %s", sandbox.ErrUnsupported, strings.Join(reasons, "; "))
+}
+
+// userDoorAbility tells whether this process may access its children's memory,
+// as the kernel's Yama module decides (Documentation/admin-guide/LSM/Yama.rst).
+func userDoorAbility(root bool, ptraceScope string) Ability {
+	data, err := os.ReadFile(ptraceScope)
+	if errors.Is(err, os.ErrNotExist) {
+		return Ability{Usable: true} // no Yama
+	}
+	if err != nil {
+		return Ability{Reason: err.Error()}
+	}
+	scope, err := strconv.Atoi(strings.TrimSpace(string(data)))
+	if err != nil {
+		return Ability{Reason: fmt.Sprintf("%s: %v", ptraceScope, err)}
+	}
+	if scope >= 3 || scope == 2 && !root {
+		return Ability{
+			Reason: fmt.Sprintf("kernel.yama.ptrace_scope is %d, which forbids a process to access its children's memory", scope),
+			Remedy: "sysctl kernel.yama.ptrace_scope=1 (from 3, change it in /etc/sysctl.d and reboot)",
+		}
+	}
+	return Ability{Usable: true}
+}

@@ -1,0 +1,49 @@
+package qemu
+
+import (
+	"fmt"
+	"net"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// firstFD is the number that the first inherited file has in a child.
+const firstFD = 3
+
+// fileTable is the list of files that a child inherits. They are the table's to
+// close.
+type fileTable struct {
+	files []*os.File
+}
+
+// add puts f into the table and returns its number in the child.
+func (t *fileTable) add(f *os.File) (fd int) {
+	t.files = append(t.files, f)
+	return firstFD + len(t.files) - 1
+}
+
+// addSocket makes a socket pair, puts one end into the table and returns its
+// number in the child and the other end.
+func (t *fileTable) addSocket(name string) (fd int, conn *net.UnixConn, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return 0, nil, fmt.Errorf("make socket pair for %s: %w", name, err)
+	}
+	ours := os.NewFile(uintptr(fds[0]), name)
+	defer ours.Close() // FileConn duplicates it
+	fd = t.add(os.NewFile(uintptr(fds[1]), name))
+	c, err := net.FileConn(ours)
+	if err != nil {
+		return 0, nil, fmt.Errorf("use socket pair for %s: %w", name, err)
+	}
+	return fd, c.(*net.UnixConn), nil
+}
+
+// close closes every file of the table.
+func (t *fileTable) close() {
+	for _, f := range t.files {
+		f.Close()
+	}
+	t.files = nil
+}

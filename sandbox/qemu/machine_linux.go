@@ -1,0 +1,345 @@
+package qemu
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/vmette/vmette-mcp/desktop"
+	"github.com/vmette/vmette-mcp/sandbox"
+	"github.com/vmette/vmette-mcp/sandbox/internal/steps"
+	"github.com/vmette/vmette-mcp/sandbox/qemu/internal/qmp"
+)
+
+// What is kept of a machine's output.
+const (
+	consoleSize = 64 << 10 // of the guest's serial console
+	stderrSize  = 4 << 10  // of QEMU's own messages
+)
+
+// machine is one QEMU process and what belongs to it.
+type machine struct {
+	binary    string
+	isolation sandbox.Isolation
+	doorKind  Door
+	cred      *syscall.Credential // whom QEMU runs as; nil for the same user
+	cfg       sandbox.Config
+	boot      desktop.Boot
+	dir       string
+	log       *slog.Logger
+
+	files    fileTable // for QEMU, until it has them
+	door     door
+	doorOnce sync.Once // closes it
+	cmd      commandLine
+	qmpConn  *net.UnixConn
+	ttyConn  *net.UnixConn
+	child    *child
+	qmp      *qmp.Client
+	console  *ring
+	stderr   *ring
+	incoming chan net.Conn
+
+	ctx    context.Context // of what serves the running machine
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	broken   chan struct{} // closed when the vsock device has broken, after serveErr was set
+	serveErr error
+
+	shutdown chan string // the reason of QEMU's first SHUTDOWN event
+
+	stopOnce sync.Once
+	stopping chan struct{} // closed by Stop
+	done     chan struct{} // closed when everything is gone
+	err      error         // why it ended, after done
+}
+
+// start boots the machine. When it fails nothing is left.
+func (m *machine) start(ctx context.Context, onStep func(string)) error {
+	m.ctx, m.cancel = context.WithCancel(context.Background())
+	m.console, m.stderr = newRing(consoleSize), newRing(stderrSize)
+	m.incoming = make(chan net.Conn)
+	m.broken, m.stopping, m.done = make(chan struct{}), make(chan struct{}), make(chan struct{})
+	m.shutdown = make(chan string, 1)
+
+	undo, err := steps.Run(ctx, onStep,
+		steps.Step{Name: "open image", Do: m.openImage, Undo: m.files.close},
+		steps.Step{Name: "open vsock", Do: m.openVsock, Undo: m.closeVsock},
+		steps.Step{Name: "start qemu", Do: m.startQEMU, Undo: m.end},
+		steps.Step{Name: "talk to qemu", Do: m.talk},
+	)
+	if err != nil {
+		m.cancel()
+		if said := strings.TrimSpace(string(m.stderr.Bytes())); said != "" {
+			err = fmt.Errorf("%w: qemu said: %s", err, said)
+		}
+		return err
+	}
+	go m.run(undo)
+	return nil
+}
+
+// openImage opens the files that QEMU reads, so that it needs no right to find
+// them.
+func (m *machine) openImage(context.Context) (err error) {
+	defer func() {
+		if err != nil {
+			m.files.close()
+		}
+	}()
+	kernel, err := os.Open(m.cfg.Kernel)
+	if err != nil {
+		return err
+	}
+	m.cmd.kernelFD = m.files.add(kernel)
+	// QEMU opens the kernel anew through its descriptor.
+	if fi, err := kernel.Stat(); err != nil {
+		return err
+	} else if m.cred != nil && fi.Mode().Perm()&0o004 == 0 {
+		return fmt.Errorf("kernel %s cannot be read by the unprivileged user that QEMU runs as: chmod a+r it", m.cfg.Kernel)
+	}
+	initrd, err := m.composeInitramfs()
+	if err != nil {
+		return err
+	}
+	m.cmd.initrdFD = m.files.add(initrd)
+	root, err := os.Open(m.cfg.Root.Path)
+	if err != nil {
+		return err
+	}
+	m.cmd.rootFD = m.files.add(root)
+	return nil
+}
+
+// composeInitramfs returns the initramfs with the boot file in it. It has no
+// name any more, so that the boot token goes when QEMU does, however that ends.
+func (m *machine) composeInitramfs() (f *os.File, err error) {
+	base, err := os.Open(m.cfg.Initramfs)
+	if err != nil {
+		return nil, err
+	}
+	defer base.Close()
+	f, err = os.CreateTemp(m.dir, "initramfs-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+		}
+	}()
+	if err := os.Remove(f.Name()); err != nil {
+		return nil, err
+	}
+	if m.cred != nil {
+		if err := f.Chown(int(m.cred.Uid), int(m.cred.Gid)); err != nil {
+			return nil, err
+		}
+	}
+	return f, sandbox.WriteInitramfs(f, base, m.boot)
+}
+
+func (m *machine) openVsock(context.Context) (err error) {
+	m.door, err = openDoor(m.doorKind, m.boot.Port, &m.files, m.log)
+	return err
+}
+
+func (m *machine) closeVsock() {
+	m.doorOnce.Do(func() {
+		if err := m.door.Close(); err != nil {
+			m.log.Warn("close vsock", "err", err)
+		}
+	})
+}
+
+// startQEMU starts the process and everything here that serves it.
+func (m *machine) startQEMU(context.Context) (err error) {
+	m.cmd.qmpFD, m.qmpConn, err = m.files.addSocket("qmp")
+	if err != nil {
+		return err
+	}
+	m.cmd.consoleFD, m.ttyConn, err = m.files.addSocket("console")
+	if err != nil {
+		m.qmpConn.Close()
+		return err
+	}
+	m.cmd.isolation = m.isolation
+	m.cmd.cpus = m.cfg.CPUs
+	m.cmd.memoryMiB = m.cfg.MemoryMiB
+	m.cmd.vsockArgs = m.door.args()
+	m.cmd.kernelArgs = kernelArgs(m.isolation)
+
+	cmd := exec.Command(m.binary, m.cmd.args()...)
+	cmd.Dir = "/"
+	cmd.Env = []string{} // nothing of the server's environment is for QEMU
+	cmd.Stderr = m.stderr
+	m.child, err = startChild(cmd, m.files.files, m.cred)
+	m.files.close() // QEMU's ends must be QEMU's alone, so that they close with it
+	if err != nil {
+		m.qmpConn.Close()
+		m.ttyConn.Close()
+		return err
+	}
+	m.wg.Go(func() {
+		defer m.ttyConn.Close()
+		io.Copy(m.console, m.ttyConn) // ends when QEMU does
+	})
+	m.wg.Go(func() {
+		if err := m.door.serve(m.ctx, m.child.pid()); err != nil && m.ctx.Err() == nil {
+			m.serveErr = err
+			close(m.broken)
+		}
+	})
+	m.wg.Go(m.pump)
+	if err := sandbox.RecordProcess(m.dir, m.child.pid()); err != nil {
+		m.end()
+		return err
+	}
+	return nil
+}
+
+// talk opens QMP: QEMU greets once the machine is made. Should it end before
+// that, the connection ends with it.
+func (m *machine) talk(ctx context.Context) (err error) {
+	m.qmp, err = qmp.NewClient(ctx, m.qmpConn, m.event)
+	return err
+}
+
+// event notes why QEMU is about to end.
+func (m *machine) event(e qmp.Event) {
+	m.log.Debug("qemu event", "event", e.Name, "data", string(e.Data))
+	if e.Name != "SHUTDOWN" {
+		return
+	}
+	var data struct {
+		Reason string `json:"reason"`
+	}
+	if err := json.Unmarshal(e.Data, &data); err != nil {
+		data.Reason = "unknown"
+	}
+	select {
+	case m.shutdown <- data.Reason:
+	default:
+	}
+}
+
+// pump hands the guest's connections over to Accept, one at a time: those that
+// wait do so in the device, which bounds them.
+func (m *machine) pump() {
+	for {
+		c, err := m.door.Accept()
+		if err != nil {
+			return
+		}
+		select {
+		case m.incoming <- c:
+		case <-m.ctx.Done():
+			c.Close()
+			return
+		}
+	}
+}
+
+// end kills QEMU and returns when nothing of it is left. The process stays
+// unreaped until the vsock device has stopped: as long as the device runs, it
+// writes into the memory of whatever process has that id.
+func (m *machine) end() {
+	m.child.kill()
+	if m.qmp != nil {
+		<-m.qmp.Done() // QEMU's last words have been heard
+	} else {
+		m.qmpConn.Close()
+	}
+	m.cancel()
+	m.closeVsock()
+	m.wg.Wait()
+	m.err = m.child.wait()
+}
+
+// run owns the running machine: it waits for its end, or for a reason to end it,
+// and takes everything down.
+func (m *machine) run(undo func()) {
+	select {
+	case <-m.stopping:
+	case <-m.broken:
+	case <-m.child.exited:
+	}
+	undo()
+	m.err = m.cause(m.err)
+	close(m.done)
+}
+
+// cause returns why the machine ended, given how its process did.
+func (m *machine) cause(exit error) error {
+	select {
+	case <-m.stopping:
+		return nil
+	default:
+	}
+	select {
+	case reason := <-m.shutdown:
+		switch reason {
+		case "guest-shutdown":
+			return nil
+		case "guest-reset":
+			return errors.New("the guest restarted itself, as it does when its kernel panics")
+		}
+		return fmt.Errorf("qemu shut down: %s", reason)
+	default:
+	}
+	if m.serveErr != nil && m.child.killed() {
+		return fmt.Errorf("vsock device: %w", m.serveErr)
+	}
+	if exit == nil {
+		exit = errors.New("exit status 0")
+	}
+	return fmt.Errorf("qemu ended: %w: %s", exit, strings.TrimSpace(string(m.stderr.Bytes())))
+}
+
+// Isolation returns the tier of the accelerator.
+func (m *machine) Isolation() sandbox.Isolation { return m.isolation }
+
+// Accept returns the guest's next connection.
+func (m *machine) Accept(ctx context.Context) (net.Conn, error) {
+	select {
+	case c := <-m.incoming:
+		return c, nil
+	case <-m.ctx.Done():
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// Stop kills QEMU.
+func (m *machine) Stop() error {
+	m.stopOnce.Do(func() { close(m.stopping) })
+	<-m.done
+	return nil
+}
+
+// Done is closed when the machine has ended.
+func (m *machine) Done() <-chan struct{} { return m.done }
+
+// Err returns why the machine ended.
+func (m *machine) Err() error {
+	select {
+	case <-m.done:
+		return m.err
+	default:
+		return nil
+	}
+}
+
+// Console returns the last 64 KiB that the guest wrote to its serial console.
+func (m *machine) Console() []byte { return m.console.Bytes() }
