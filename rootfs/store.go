@@ -1,0 +1,206 @@
+package rootfs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Store is a directory of images. It is safe for concurrent use, by several
+// processes too.
+//
+//	images/SLUG/ID/     an image
+//	initramfs/          what [Store.Initramfs] made
+//	staging/SLUG/       a build in progress
+//	locks/SLUG.lock     held by who builds SLUG
+//
+// A SLUG is the name of an image and the architecture, made fit for a file
+// name.
+type Store struct {
+	dir       string
+	arch      string
+	providers []Provider
+}
+
+// Open opens the store in dir, creates it when it is not there, and removes
+// what killed builds left. An empty dir means vmette in the user's cache
+// directory.
+func Open(dir string) (*Store, error) {
+	if dir == "" {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			return nil, fmt.Errorf("find the cache directory: %w", err)
+		}
+		dir = filepath.Join(cache, "vmette")
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open image store: %w", err)
+	}
+	s := &Store{dir: dir, arch: runtime.GOARCH, providers: providers()}
+	for _, d := range []string{"images", "initramfs", "staging", "locks"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			return nil, fmt.Errorf("open image store: %w", err)
+		}
+	}
+	if err := s.sweep(); err != nil {
+		return nil, fmt.Errorf("open image store: %w", err)
+	}
+	return s, nil
+}
+
+// Dir returns the store's directory.
+func (s *Store) Dir() string { return s.dir }
+
+// Get returns the newest image that was built from spec with this program's
+// recipe. The error matches [ErrNotBuilt] when there is none, and
+// [ErrUnknownSpec] when no provider knows the spec.
+func (s *Store) Get(ctx context.Context, spec string) (*Image, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	r, err := match(s.providers, spec)
+	if err != nil {
+		return nil, err
+	}
+	return s.get(r)
+}
+
+func (s *Store) get(r Recipe) (*Image, error) {
+	imgs, err := s.read(s.slug(r.Name()))
+	if err != nil {
+		return nil, err
+	}
+	for _, img := range imgs {
+		if !img.Outdated {
+			return img, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: %s", ErrNotBuilt, r.Name())
+}
+
+// List returns all images, sorted by name and the newest first.
+func (s *Store) List() ([]*Image, error) {
+	slugs, err := os.ReadDir(filepath.Join(s.dir, "images"))
+	if err != nil {
+		return nil, fmt.Errorf("list images: %w", err)
+	}
+	var all []*Image
+	for _, e := range slugs {
+		imgs, err := s.read(e.Name())
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, imgs...)
+	}
+	slices.SortStableFunc(all, func(a, b *Image) int { return strings.Compare(a.Name, b.Name) })
+	return all, nil
+}
+
+// Remove removes the images that name means: a spec, or the first eight or
+// more digits of an ID. Sandboxes that run keep the files they have open. The
+// error matches [ErrNotBuilt] when there is no such image.
+func (s *Store) Remove(name string) error {
+	if r, err := match(s.providers, name); err == nil {
+		name = r.Name()
+	}
+	imgs, err := s.List()
+	if err != nil {
+		return err
+	}
+	found := false
+	for _, img := range imgs {
+		if img.Name != name && (len(name) < 8 || !strings.HasPrefix(img.ID, name)) {
+			continue
+		}
+		found = true
+		if err := s.remove(img); err != nil {
+			return fmt.Errorf("remove image %s: %w", img.Name, err)
+		}
+	}
+	if !found {
+		return fmt.Errorf("%w: %s", ErrNotBuilt, name)
+	}
+	return nil
+}
+
+// remove takes the manifest away first: without it the rest is no image.
+func (s *Store) remove(img *Image) error {
+	if err := os.Remove(img.Manifest); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return errors.Join(os.RemoveAll(filepath.Dir(img.Manifest)), s.pruneInitramfs(img.ID, ""))
+}
+
+// read returns the usable images of one slug, newest first. A directory
+// whose manifest does not fit its files is none.
+func (s *Store) read(slug string) ([]*Image, error) {
+	ids, err := os.ReadDir(filepath.Join(s.dir, "images", slug))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read images: %w", err)
+	}
+	var imgs []*Image
+	for _, e := range ids {
+		if img, err := s.load(filepath.Join(s.dir, "images", slug, e.Name())); err == nil {
+			imgs = append(imgs, img)
+		}
+	}
+	slices.SortFunc(imgs, func(a, b *Image) int { return b.Built.Compare(a.Built) })
+	return imgs, nil
+}
+
+func (s *Store) load(dir string) (*Image, error) {
+	m, id, err := readManifest(dir)
+	if err != nil {
+		return nil, err
+	}
+	if filepath.Base(dir) != id {
+		return nil, fmt.Errorf("image %s has the hash %s", filepath.Base(dir), id)
+	}
+	if err := m.check(dir); err != nil {
+		return nil, err
+	}
+	fi, err := os.Stat(filepath.Join(dir, manifestFile))
+	if err != nil {
+		return nil, err
+	}
+	img := &Image{
+		Name:       m.Name,
+		ID:         id,
+		Kernel:     filepath.Join(dir, m.Files.Kernel.Name),
+		Modules:    filepath.Join(dir, m.Files.Modules.Name),
+		Root:       filepath.Join(dir, m.Files.Root.Name),
+		RootFormat: m.RootFormat,
+		Manifest:   filepath.Join(dir, manifestFile),
+		Size:       fi.Size(),
+		Built:      fi.ModTime().Round(time.Second),
+		Outdated:   true,
+	}
+	for _, f := range m.Files.list() {
+		img.Size += f.Size
+	}
+	if r, err := match(s.providers, m.Name); err == nil {
+		img.Outdated = r.Hash() != m.Recipe
+	}
+	return img, nil
+}
+
+// slug turns an image's name into a file name.
+func (s *Store) slug(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '.' {
+			return r
+		}
+		return '-'
+	}, name) + "-" + s.arch
+}
