@@ -1,0 +1,116 @@
+package mcp
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/vmette/vmette-mcp/desktop"
+	"github.com/vmette/vmette-mcp/mcp/picture"
+)
+
+// view is how the screen of one desktop is shown to the model of one call. The
+// coordinates that the model sends and is told are pixels of the picture of the
+// whole screen, which is smaller than the screen when that exceeds the budget.
+type view struct {
+	picture.View
+	screen desktop.Size
+	budget picture.Budget
+}
+
+func newView(screen desktop.Size, b picture.Budget) view {
+	whole := desktop.Rect{X1: screen.Width, Y1: screen.Height}
+	return view{picture.NewView(whole, b), screen, b}
+}
+
+// aim returns the action with its points in pixels of the screen. Its error
+// names a point that is not on the picture; nothing is clamped.
+func (v view) aim(a desktop.Action) (desktop.Action, error) {
+	switch a := a.(type) {
+	case desktop.Screenshot:
+		r, err := v.region(a.Region)
+		a.Region = r
+		return a, err
+	case desktop.Move:
+		p, err := v.point(&a.To)
+		if err == nil {
+			a.To = *p
+		}
+		return a, err
+	case desktop.Click:
+		p, err := v.point(a.At)
+		a.At = p
+		return a, err
+	case desktop.Scroll:
+		p, err := v.point(a.At)
+		a.At = p
+		return a, err
+	case desktop.Drag:
+		path := make([]desktop.Point, len(a.Path))
+		for i := range a.Path {
+			p, err := v.point(&a.Path[i])
+			if err != nil {
+				return a, err
+			}
+			path[i] = *p
+		}
+		a.Path = path
+		return a, nil
+	}
+	return a, nil
+}
+
+func (v view) point(p *desktop.Point) (*desktop.Point, error) {
+	if p == nil {
+		return nil, nil
+	}
+	if !v.Contains(*p) {
+		return nil, fmt.Errorf("%v is outside the screen, which is %s: send x from 0 to %d and y from 0 to %d",
+			*p, v.size(), v.Size.Width-1, v.Size.Height-1)
+	}
+	on := v.ToScreen(*p)
+	return &on, nil
+}
+
+// region returns the smallest region of the screen that covers r.
+func (v view) region(r *desktop.Rect) (*desktop.Rect, error) {
+	if r == nil {
+		return nil, nil
+	}
+	if !r.In(v.Size) {
+		return nil, fmt.Errorf("region %v is not on the screen, which is %s: send 0 <= x0 < x1 <= %d and 0 <= y0 < y1 <= %d",
+			*r, v.size(), v.Size.Width, v.Size.Height)
+	}
+	return &desktop.Rect{
+		X0: r.X0 * v.screen.Width / v.Size.Width,
+		Y0: r.Y0 * v.screen.Height / v.Size.Height,
+		X1: (r.X1*v.screen.Width + v.Size.Width - 1) / v.Size.Width,
+		Y1: (r.Y1*v.screen.Height + v.Size.Height - 1) / v.Size.Height,
+	}, nil
+}
+
+// size says how large the screen is to the model.
+func (v view) size() string {
+	if v.Scaled() {
+		return fmt.Sprintf("%v pixels as it is shown", v.Size)
+	}
+	return fmt.Sprintf("%v pixels", v.Size)
+}
+
+// show encodes a part of the screen, given in pixels of the screen, or the
+// whole, and returns the number of the frame that it is of.
+func (v view) show(s Screen, region *desktop.Rect) (img picture.Image, frame uint64, err error) {
+	var p desktop.Picture
+	if region != nil {
+		p, err = s.Region(*region, true)
+	} else {
+		var ok bool
+		if p, ok = s.Picture(true); !ok {
+			err = errors.New("nothing of it has been received")
+		}
+	}
+	if err != nil {
+		return picture.Image{}, 0, err
+	}
+	img, err = picture.Encode(p, v.budget)
+	return img, p.Frame, err
+}

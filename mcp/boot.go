@@ -1,0 +1,93 @@
+package mcp
+
+import (
+	"context"
+	"sync"
+
+	"github.com/vmette/vmette-mcp/sandbox"
+)
+
+// boot is a desktop on its way. Any number of calls may wait for it.
+type boot struct {
+	cancel context.CancelFunc
+
+	mu      sync.Mutex
+	step    string
+	stepped chan struct{} // closed, and replaced, when step changes
+
+	done chan struct{} // closed when info or err is there
+	info sandbox.Info
+	err  error
+}
+
+// start begins to boot a desktop. The caller holds c.mu.
+func (c *Conversation) start(ctx context.Context, cfg sandbox.Config) (*boot, error) {
+	if c.closed {
+		return nil, errClosed
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	b := &boot{cancel: cancel, stepped: make(chan struct{}), done: make(chan struct{})}
+	c.wg.Go(func() {
+		defer cancel()
+		stop := context.AfterFunc(c.ctx, cancel)
+		defer stop()
+		d, err := c.desktops.Create(ctx, c.owner, cfg, b.onStep)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		defer close(b.done)
+		if err != nil {
+			if b.err = err; c.own == b {
+				c.own = nil
+			}
+			c.log.Warn("desktop did not start", "err", err)
+			return
+		}
+		b.info = d.Info()
+		c.made[b.info.ID] = true
+		d.Release()
+	})
+	return b, nil
+}
+
+func (b *boot) onStep(step string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.step = step
+	close(b.stepped)
+	b.stepped = make(chan struct{})
+}
+
+// ready reports whether the desktop is there.
+func (b *boot) ready() bool {
+	select {
+	case <-b.done:
+		return b.err == nil
+	default:
+		return false
+	}
+}
+
+// wait waits until the desktop is there, and tells p of each step.
+func (b *boot) wait(ctx context.Context, p *progress) (sandbox.Info, error) {
+	for {
+		b.mu.Lock()
+		step, stepped := b.step, b.stepped
+		b.mu.Unlock()
+		select {
+		case <-b.done:
+			return b.info, b.err
+		default:
+		}
+		if step != "" {
+			p.tell("booting the desktop: " + plainLine(step, 200))
+		} else {
+			p.tell("booting the desktop")
+		}
+		select {
+		case <-stepped:
+		case <-b.done:
+		case <-ctx.Done():
+			return sandbox.Info{}, context.Cause(ctx)
+		}
+	}
+}

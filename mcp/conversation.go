@@ -1,0 +1,255 @@
+package mcp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/vmette/vmette-mcp/sandbox"
+)
+
+// Conversation is one client's run of work. It owns the desktops it makes:
+// one of its own, booted when it is first needed, and those that the client
+// asked for. It is safe for concurrent use; [Conversation.Close] must end it.
+type Conversation struct {
+	owner    string
+	desktops Desktops
+	images   Images
+	log      *slog.Logger
+	turns    queue
+
+	ctx    context.Context // of the boots; ends with the conversation
+	cancel context.CancelFunc
+	wg     sync.WaitGroup // boots
+
+	mu     sync.Mutex
+	closed bool
+	own    *boot           // of the conversation's own desktop; nil until it is needed
+	made   map[string]bool // desktops that Close ends
+	seen   map[string]bool // desktops of whose screen the model has the present picture
+}
+
+// errClosed is why a call fails whose conversation has ended.
+var errClosed = errors.New("the conversation has ended")
+
+// goneError says that a desktop of this conversation no longer is.
+type goneError struct {
+	own bool
+	err error
+}
+
+func (e *goneError) Error() string { return e.err.Error() }
+func (e *goneError) Unwrap() error { return e.err }
+
+// newConversation returns a conversation whose desktops belong to owner.
+func (s *Server) newConversation(owner string) *Conversation {
+	c := &Conversation{
+		owner:    owner,
+		desktops: s.cfg.Desktops,
+		images:   s.cfg.Images,
+		log:      s.log,
+		made:     make(map[string]bool),
+		seen:     make(map[string]bool),
+	}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	return c
+}
+
+// Close ends the conversation: boots under way are given up and all its
+// desktops are ended, side by side. It returns when they are gone or ctx is
+// done. It may be called more than once.
+func (c *Conversation) Close(ctx context.Context) error {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.cancel()
+	if err := wait(ctx, &c.wg); err != nil {
+		return fmt.Errorf("give up boots: %w", err)
+	}
+
+	c.mu.Lock()
+	made := c.made
+	c.made = nil
+	c.mu.Unlock()
+	errs := make(chan error, len(made))
+	for id := range made {
+		go func() { errs <- c.desktops.End(ctx, c.owner, id) }()
+	}
+	var all []error
+	for range made {
+		if err := <-errs; err != nil && !errors.Is(err, sandbox.ErrNoDesktop) {
+			all = append(all, err)
+		}
+	}
+	if err := errors.Join(all...); err != nil {
+		return fmt.Errorf("end desktops: %w", err)
+	}
+	return nil
+}
+
+// wait waits for wg, or until ctx is done.
+func wait(ctx context.Context, wg *sync.WaitGroup) error {
+	done := make(chan struct{})
+	go func() {
+		wg.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// use leases the desktop with this id, or for "" the conversation's own, which
+// it boots when there is none.
+func (c *Conversation) use(ctx context.Context, id string, p *progress) (Desktop, error) {
+	own := id == ""
+	if own {
+		b, err := c.ownBoot(ctx)
+		if err != nil {
+			return nil, err
+		}
+		info, err := b.wait(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		id = info.ID
+	}
+	d, err := c.desktops.Acquire(c.owner, id)
+	if errors.Is(err, sandbox.ErrNoDesktop) {
+		own = c.forget(id) || own
+		return nil, &goneError{own, err}
+	}
+	return d, err
+}
+
+// ownBoot returns the boot of the conversation's own desktop and starts it when
+// there is none.
+func (c *Conversation) ownBoot(ctx context.Context) (*boot, error) {
+	c.mu.Lock()
+	b := c.own
+	c.mu.Unlock()
+	if b != nil {
+		return b, nil
+	}
+	cfg, err := c.images.Config(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.own == nil {
+		if c.own, err = c.start(c.ctx, cfg); err != nil {
+			return nil, err
+		}
+	}
+	return c.own, nil
+}
+
+// create boots a desktop that the client asked for. It becomes the
+// conversation's own when there is none yet; another one is given up when ctx
+// ends, because nobody would learn its id.
+func (c *Conversation) create(ctx context.Context, p *progress) (info sandbox.Info, own bool, err error) {
+	cfg, err := c.images.Config(ctx)
+	if err != nil {
+		return sandbox.Info{}, false, err
+	}
+	c.mu.Lock()
+	own = c.own == nil
+	parent := ctx
+	if own {
+		parent = c.ctx
+	}
+	b, err := c.start(parent, cfg)
+	if own {
+		c.own = b
+	}
+	c.mu.Unlock()
+	if err != nil {
+		return sandbox.Info{}, false, err
+	}
+	info, err = b.wait(ctx, p)
+	if err != nil && !own {
+		b.cancel()
+	}
+	return info, own, err
+}
+
+// end ends the desktop with this id, or for "" the conversation's own, also
+// while it boots.
+func (c *Conversation) end(ctx context.Context, id string) (string, error) {
+	if id == "" {
+		c.mu.Lock()
+		b := c.own
+		c.mu.Unlock()
+		if b == nil {
+			return "", errNoOwn
+		}
+		b.cancel()
+		info, err := b.wait(ctx, nil)
+		if err != nil {
+			return "", err
+		}
+		id = info.ID
+	}
+	err := c.desktops.End(ctx, c.owner, id)
+	if err == nil || errors.Is(err, sandbox.ErrNoDesktop) {
+		c.forget(id)
+	}
+	return id, err
+}
+
+var errNoOwn = errors.New("this conversation has no desktop of its own")
+
+// forget drops what is kept of a desktop that is gone, and reports whether it
+// was the conversation's own.
+func (c *Conversation) forget(id string) (own bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.made, id)
+	delete(c.seen, id)
+	if own = c.isOwn(id); own {
+		c.own = nil
+	}
+	return own
+}
+
+// isOwn reports whether id is the conversation's own desktop. The caller holds
+// mu.
+func (c *Conversation) isOwn(id string) bool {
+	return c.own != nil && c.own.ready() && c.own.info.ID == id
+}
+
+// ownID returns the id of the conversation's own desktop, "" when there is none.
+func (c *Conversation) ownID() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.own != nil && c.own.ready() {
+		return c.own.info.ID
+	}
+	return ""
+}
+
+// turn joins the line of the desktop that a call is for. The conversation's own
+// has one line, however it is named.
+func (c *Conversation) turn(id string) *turn {
+	if id == c.ownID() {
+		id = ""
+	}
+	return c.turns.join(id)
+}
+
+// look notes that the screen of a desktop was seen to have changed, or that the
+// model is being shown it, and reports whether the model had its present
+// picture before.
+func (c *Conversation) look(id string, changed, shown bool) (current bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	current = c.seen[id] && !changed
+	c.seen[id] = current || shown
+	return current
+}

@@ -1,0 +1,96 @@
+package mcp
+
+import (
+	"context"
+
+	"github.com/vmette/vmette-mcp/desktop"
+	"github.com/vmette/vmette-mcp/sandbox"
+)
+
+// Desktops makes and keeps desktops, each of which belongs to an owner. It is
+// what this package needs of a [sandbox.Manager]; see [Sandboxes]. It must be
+// safe for concurrent use.
+type Desktops interface {
+	// Create boots a desktop and leases it. onStep is called as each named
+	// step of the boot begins. Without room the error matches
+	// [sandbox.ErrCapacity].
+	Create(ctx context.Context, owner string, cfg sandbox.Config, onStep func(step string)) (Desktop, error)
+
+	// Acquire leases owner's desktop. The error matches [sandbox.ErrNoDesktop]
+	// when owner has none of this id, or it has ended.
+	Acquire(owner, id string) (Desktop, error)
+
+	// List describes owner's desktops, oldest first.
+	List(owner string) []sandbox.Info
+
+	// End stops owner's desktop and returns when it is gone or ctx is done.
+	End(ctx context.Context, owner, id string) error
+}
+
+// Desktop is a leased desktop. It must be safe for concurrent use.
+type Desktop interface {
+	Info() sandbox.Info
+
+	// Do performs one action; see [sandbox.Session.Do].
+	Do(ctx context.Context, a desktop.Action, o desktop.Observe) (*desktop.Result, error)
+
+	// Screen returns what is known of the screen.
+	Screen() Screen
+
+	// Release ends the lease. It may be called more than once.
+	Release()
+}
+
+// Screen is what this package needs of a [desktop.Mirror].
+type Screen interface {
+	Size() desktop.Size
+	Picture(withCursor bool) (desktop.Picture, bool)
+	Region(r desktop.Rect, withCursor bool) (desktop.Picture, error)
+}
+
+// Images says what to boot.
+type Images interface {
+	// Config returns what a new desktop boots. When its image is not there yet,
+	// Config sees to it that it is being made and returns a *[NotReadyError]
+	// within a second. It must be safe for concurrent use.
+	Config(ctx context.Context) (sandbox.Config, error)
+}
+
+// NotReadyError says that the image is still being made, and how far that is.
+type NotReadyError struct {
+	Phase       string // what is being done, such as "install packages"
+	Done, Total int64  // of this phase in some unit; Total is 0 when it is not known
+	Detail      string // more for people, such as "212 of 290 MB"; may be ""
+}
+
+// Error says what is going on and how far it is.
+func (e *NotReadyError) Error() string { return "the desktop's image is not ready: " + e.progress() }
+
+// Sandboxes returns the desktops of a manager.
+func Sandboxes(m *sandbox.Manager) Desktops { return sandboxes{m} }
+
+type sandboxes struct{ *sandbox.Manager }
+
+func (s sandboxes) Create(ctx context.Context, owner string, cfg sandbox.Config, onStep func(string)) (Desktop, error) {
+	l, err := s.Manager.Create(ctx, owner, cfg, onStep)
+	if err != nil {
+		return nil, err
+	}
+	return lease{l}, nil
+}
+
+func (s sandboxes) Acquire(owner, id string) (Desktop, error) {
+	l, err := s.Manager.Acquire(owner, id)
+	if err != nil {
+		return nil, err
+	}
+	return lease{l}, nil
+}
+
+type lease struct{ *sandbox.Lease }
+
+func (l lease) Do(ctx context.Context, a desktop.Action, o desktop.Observe) (*desktop.Result, error) {
+	return l.Session().Do(ctx, a, o)
+}
+
+func (l lease) Screen() Screen { return l.Session().Screen() }

@@ -1,0 +1,138 @@
+package mcp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/mark3labs/mcp-go/mcp"
+
+	"github.com/vmette/vmette-mcp/sandbox"
+)
+
+// minTimeout is the shortest time that a command may be given: one that is kept
+// to the millisecond.
+const minTimeout = time.Millisecond
+
+// DesktopOutcome is the structured content of desktop_create, and one entry of
+// desktop_list.
+type DesktopOutcome struct {
+	DesktopID string `json:"desktop_id" jsonschema:"names the desktop in calls of other tools"`
+	Width     int    `json:"width" jsonschema:"of the screen in pixels"`
+	Height    int    `json:"height" jsonschema:"of the screen in pixels"`
+	Isolation string `json:"isolation" jsonschema:"kvm or vz: a hardware-isolated microVM; emulated: a microVM whose processor is emulated, slower"`
+	Image     string `json:"image" jsonschema:"what was booted"`
+	Backend   string `json:"backend" jsonschema:"what runs it"`
+	Created   string `json:"created" jsonschema:"RFC 3339"`
+	Own       bool   `json:"own" jsonschema:"whether it is the one that calls without desktop_id use"`
+}
+
+// ListOutcome is the structured content of desktop_list.
+type ListOutcome struct {
+	Desktops []DesktopOutcome `json:"desktops" jsonschema:"oldest first"`
+}
+
+// CloseOutcome is the structured content of desktop_close.
+type CloseOutcome struct {
+	DesktopID string `json:"desktop_id" jsonschema:"of the desktop that is gone"`
+}
+
+// lifecycleTools are the tools that make, list and end desktops.
+func lifecycleTools() []tool {
+	return []tool{
+		{
+			name: "desktop_create",
+			description: "Start a new desktop, a Linux machine of its own, and return its desktop_id. It becomes the desktop of calls without desktop_id when there is none yet. " +
+				"There is no need to call this first: any other tool starts a desktop when it needs one.",
+			example: `{}`,
+			hints:   hints{harmless: true, insideWorld: true},
+			output:  mcp.WithOutputSchema[DesktopOutcome](),
+			run:     func(ctx context.Context, c *call, _ values) *mcp.CallToolResult { return c.create(ctx) },
+		},
+		{
+			name:        "desktop_list",
+			description: "List the desktops that are running, oldest first.",
+			example:     `{}`,
+			hints:       look,
+			output:      mcp.WithOutputSchema[ListOutcome](),
+			run:         func(_ context.Context, c *call, _ values) *mcp.CallToolResult { return c.list() },
+		},
+		{
+			name:        "desktop_close",
+			description: "End a desktop. Everything on it is lost.",
+			params: []param{text("desktop_id", maxID, "an id that desktop_create or desktop_list gave",
+				"The desktop to end. Without it: this conversation's own desktop.")},
+			example: `{}`,
+			hints:   hints{insideWorld: true},
+			output:  mcp.WithOutputSchema[CloseOutcome](),
+			run: func(ctx context.Context, c *call, v values) *mcp.CallToolResult {
+				return c.close(ctx, get[string](v, "desktop_id"))
+			},
+		},
+	}
+}
+
+func (c *call) create(ctx context.Context) *mcp.CallToolResult {
+	info, own, err := c.conv.create(ctx, c.progress)
+	if err != nil {
+		return c.failed(err)
+	}
+	d := describeDesktop(info, own)
+	use := "Calls without desktop_id use it."
+	if !own {
+		use = "Calls without desktop_id use this conversation's own desktop, not this one."
+	}
+	return result(d, fmt.Sprintf("Desktop %s is ready: %s. %s Take a screenshot to see it.", d.DesktopID, d.sentence(), use))
+}
+
+func (c *call) list() *mcp.CallToolResult {
+	out := ListOutcome{Desktops: []DesktopOutcome{}}
+	lines := []string{"No desktop is running. One is started by the first call that needs it."}
+	if list := c.conv.desktops.List(c.conv.owner); len(list) > 0 {
+		lines = []string{plural(len(list), "desktop is", "desktops are") + " running:"}
+		own := c.conv.ownID()
+		for _, info := range list {
+			d := describeDesktop(info, info.ID == own)
+			line := d.DesktopID + ": " + d.sentence() + ", since " + d.Created
+			if d.Own {
+				line += " (used by calls without desktop_id)"
+			}
+			out.Desktops, lines = append(out.Desktops, d), append(lines, line)
+		}
+	}
+	return result(out, strings.Join(lines, "\n"))
+}
+
+func (c *call) close(ctx context.Context, id string) *mcp.CallToolResult {
+	id, err := c.conv.end(ctx, id)
+	if errors.Is(err, context.Canceled) && ctx.Err() == nil {
+		return result(CloseOutcome{id}, "The desktop was still starting; that was given up.")
+	}
+	if err != nil {
+		return c.failed(err)
+	}
+	return result(CloseOutcome{id}, fmt.Sprintf("Desktop %s is gone, with everything on it.", id))
+}
+
+func describeDesktop(info sandbox.Info, own bool) DesktopOutcome {
+	return DesktopOutcome{
+		DesktopID: info.ID,
+		Width:     info.Size.Width,
+		Height:    info.Size.Height,
+		Isolation: string(info.Isolation),
+		Image:     info.Image,
+		Backend:   info.Backend,
+		Created:   info.Created.UTC().Format(time.RFC3339),
+		Own:       own,
+	}
+}
+
+func (d DesktopOutcome) sentence() string {
+	s := fmt.Sprintf("%dx%d pixels, image %s, isolation %s", d.Width, d.Height, d.Image, d.Isolation)
+	if d.Isolation == string(sandbox.IsolationEmulated) {
+		s += " (an emulated processor: programs start slowly)"
+	}
+	return s
+}

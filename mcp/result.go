@@ -1,0 +1,157 @@
+package mcp
+
+import (
+	"encoding/base64"
+	"fmt"
+	"strings"
+
+	"github.com/mark3labs/mcp-go/mcp"
+
+	"github.com/vmette/vmette-mcp/desktop"
+)
+
+// Bounds of what a guest or a client may put into a result.
+const (
+	maxErrorText = 8 << 10 // bytes of an error, which may hold the end of a console
+	maxNotices   = 8
+	maxNotice    = 500
+)
+
+// Outcome is the structured content of every tool that becomes an Action,
+// except exec.
+type Outcome struct {
+	DesktopID string       `json:"desktop_id" jsonschema:"the desktop it was done on"`
+	X         *int         `json:"x,omitempty" jsonschema:"where the pointer is, in pixels of the whole screenshot"`
+	Y         *int         `json:"y,omitempty" jsonschema:"where the pointer is, in pixels of the whole screenshot"`
+	Changed   *bool        `json:"changed,omitempty" jsonschema:"whether the screen is not as it was last seen; absent when it was not looked at"`
+	Settled   *bool        `json:"settled,omitempty" jsonschema:"whether it had stopped changing; absent when that was not waited for"`
+	SettleMS  *int         `json:"settle_ms,omitempty" jsonschema:"how long that took, in milliseconds"`
+	Picture   *PictureInfo `json:"picture,omitempty" jsonschema:"of the picture that is sent along; absent when none is"`
+	Notices   []string     `json:"notices,omitempty" jsonschema:"what else must be known, such as state that was lost"`
+}
+
+// PictureInfo describes a picture that a result carries.
+type PictureInfo struct {
+	Frame  uint64 `json:"frame" jsonschema:"grows with each look at the screen"`
+	Width  int    `json:"width" jsonschema:"of the picture in pixels"`
+	Height int    `json:"height" jsonschema:"of the picture in pixels"`
+	Region []int  `json:"region,omitempty" jsonschema:"the part that is shown, [x0, y0, x1, y1] in pixels of the whole screenshot; absent for the whole"`
+	Scaled bool   `json:"scaled" jsonschema:"whether it is smaller than what it shows"`
+	Lossy  bool   `json:"lossy" jsonschema:"whether it was compressed with losses to fit"`
+}
+
+// done answers a call whose action was done. onScreen is the action with its
+// points in pixels of the screen.
+func (c *call) done(d Desktop, v view, a, onScreen desktop.Action, res *desktop.Result) *mcp.CallToolResult {
+	id := d.Info().ID
+	out := Outcome{DesktopID: id, Notices: notices(res.Notices)}
+	if res.X != nil && res.Y != nil {
+		if p, ok := v.FromScreen(desktop.Point{X: *res.X, Y: *res.Y}); ok {
+			out.X, out.Y = &p.X, &p.Y
+		}
+	}
+	if s := res.Settle; s != nil {
+		settled := s.Reason == desktop.SettleQuiet
+		out.Settled, out.SettleMS = &settled, &s.ElapsedMS
+	}
+	text := did(c.tool.name, a, out)
+	if observe(a).Mode == desktop.ObserveNone {
+		return result(out, withNotices(out.Notices, text))
+	}
+
+	current := c.conv.look(id, changed(res), false)
+	out.Changed = new(!current)
+	shot, isShot := onScreen.(desktop.Screenshot)
+	if current && !isShot {
+		return result(out, withNotices(out.Notices, text+" The screen is unchanged"+settled(out)+", so no picture is sent."))
+	}
+	img, frame, err := v.show(d.Screen(), shot.Region)
+	if err != nil {
+		return refusal(withNotices(out.Notices, text+" But the screen cannot be shown: "+plainLine(err.Error(), maxErrorText)+". Take a screenshot."))
+	}
+	out.Picture = &PictureInfo{
+		Frame: frame, Width: img.View.Size.Width, Height: img.View.Size.Height, Scaled: img.View.Scaled(), Lossy: img.Lossy,
+	}
+	switch {
+	case shot.Region != nil:
+		r := a.(desktop.Screenshot).Region
+		out.Picture.Region = []int{r.X0, r.Y0, r.X1, r.Y1}
+	case isShot && current:
+		text += " It is unchanged since you last saw it."
+	case !isShot:
+		text += " The screen changed" + settled(out) + "."
+	}
+	if shot.Region == nil {
+		c.conv.look(id, false, true)
+	}
+	r := result(out, withNotices(out.Notices, text+caption(v, out.Picture)))
+	r.Content = append(r.Content, mcp.NewImageContent(base64.StdEncoding.EncodeToString(img.Data), img.MIME))
+	return r
+}
+
+// changed reports whether a look at the screen found it other than the one
+// before did.
+func changed(res *desktop.Result) bool {
+	return res.Frame != nil && (res.Frame.Base == 0 || len(res.Frame.Rects) > 0)
+}
+
+// settled says how the wait for a quiet screen ended.
+func settled(o Outcome) string {
+	switch {
+	case o.Settled == nil:
+		return ""
+	case *o.Settled:
+		return fmt.Sprintf(" and settled after %d ms", *o.SettleMS)
+	}
+	return fmt.Sprintf(" and was still changing after %d ms", *o.SettleMS)
+}
+
+// caption says of a picture what a model must know to aim by it.
+func caption(v view, p *PictureInfo) string {
+	var s string
+	switch {
+	case p.Region != nil:
+		s = fmt.Sprintf(" The picture is %dx%d pixels; they are no coordinates: those are pixels of the whole screenshot.", p.Width, p.Height)
+	case p.Scaled:
+		s = fmt.Sprintf(" The picture is %dx%d pixels, scaled from %v; coordinates are pixels of this picture.", p.Width, p.Height, v.screen)
+	default:
+		s = fmt.Sprintf(" The picture is %dx%d pixels.", p.Width, p.Height)
+	}
+	if p.Lossy {
+		s += " It was compressed with losses to fit: zoom shows details."
+	}
+	return s
+}
+
+// result is a result that holds structured content and says the same in words.
+func result(structured any, text string) *mcp.CallToolResult {
+	return &mcp.CallToolResult{
+		Content:           []mcp.Content{mcp.NewTextContent(text)},
+		StructuredContent: structured,
+	}
+}
+
+// refusal is the result of a call that was not done, or not done for certain.
+// It has no structured content, because clients check that against the schema.
+func refusal(text string) *mcp.CallToolResult {
+	return &mcp.CallToolResult{Content: []mcp.Content{mcp.NewTextContent(text)}, IsError: true}
+}
+
+// notices bounds what a guest says.
+func notices(list []string) []string {
+	var out []string
+	for _, n := range list[:min(len(list), maxNotices)] {
+		out = append(out, plainLine(n, maxNotice))
+	}
+	return out
+}
+
+// withNotices puts what must be known first.
+func withNotices(list []string, text string) string {
+	var b strings.Builder
+	for _, n := range notices(list) {
+		b.WriteString("Notice: " + n + "\n")
+	}
+	b.WriteString(text)
+	return b.String()
+}

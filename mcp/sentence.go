@@ -1,0 +1,96 @@
+package mcp
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/vmette/vmette-mcp/desktop"
+)
+
+// did says in a sentence what was done.
+func did(tool string, a desktop.Action, o Outcome) string {
+	at := ""
+	if o.X != nil {
+		at = fmt.Sprintf(" at (%d, %d)", *o.X, *o.Y)
+	}
+	switch a := a.(type) {
+	case desktop.Screenshot:
+		if a.Region != nil {
+			return fmt.Sprintf("This is the region %v of the screen, with the pointer if it is there.", *a.Region)
+		}
+		if at != "" {
+			at = ", with the pointer" + at
+		}
+		return "This is the whole screen" + at + "."
+	case desktop.CursorPosition:
+		return "The pointer is" + at + "."
+	case desktop.Move:
+		return "Moved the pointer; it is" + at + "."
+	case desktop.Click:
+		return times(a.Count) + " the " + button(a.Button) + " button" + at + with(a.Modifiers) + "."
+	case desktop.ButtonDown:
+		return "Pressed the " + button(a.Button) + " button" + at + "; it stays down until left_mouse_up."
+	case desktop.ButtonUp:
+		return "Released the " + button(a.Button) + " button" + at + "."
+	case desktop.Drag:
+		return "Dragged with the " + button(a.Button) + " button; the pointer is" + at + with(a.Modifiers) + "."
+	case desktop.Scroll:
+		return "Scrolled " + notches(a) + at + with(a.Modifiers) + "."
+	case desktop.Key:
+		if a.Repeat > 1 {
+			return fmt.Sprintf("Pressed %s %d times.", plainLine(a.Keys, maxExcerpt), a.Repeat)
+		}
+		return "Pressed " + plainLine(a.Keys, maxExcerpt) + "."
+	case desktop.HoldKey:
+		return fmt.Sprintf("Held %s for %v.", plainLine(a.Keys, maxExcerpt), milliseconds(a.DurationMS))
+	case desktop.Type:
+		return "Typed " + plural(utf8.RuneCountInString(a.Text), "character", "characters") + "."
+	case desktop.Wait:
+		return fmt.Sprintf("Waited %v.", milliseconds(a.DurationMS))
+	case desktop.OpenURL:
+		return "Opened " + plainLine(a.URL, maxExcerpt) + " in the browser."
+	}
+	return tool + " was done."
+}
+
+func times(count int) string {
+	return [...]string{"", "Clicked", "Double-clicked", "Triple-clicked"}[min(max(count, 1), 3)]
+}
+
+func button(b desktop.Button) string {
+	switch b {
+	case desktop.Left:
+		return "left"
+	case desktop.Middle:
+		return "middle"
+	case desktop.Right:
+		return "right"
+	case desktop.Back:
+		return "back"
+	}
+	return "forward"
+}
+
+func with(modifiers []string) string {
+	if len(modifiers) == 0 {
+		return ""
+	}
+	return " with " + plainLine(strings.Join(modifiers, "+"), maxExcerpt) + " held"
+}
+
+func notches(a desktop.Scroll) string {
+	var parts []string
+	for _, d := range []struct {
+		n    int
+		name string
+	}{{-a.DY, "up"}, {a.DY, "down"}, {-a.DX, "left"}, {a.DX, "right"}} {
+		if d.n > 0 {
+			parts = append(parts, d.name+" by "+plural(d.n, "notch", "notches"))
+		}
+	}
+	return strings.Join(parts, " and ")
+}
+
+func milliseconds(ms int) time.Duration { return time.Duration(ms) * time.Millisecond }
