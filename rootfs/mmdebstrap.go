@@ -138,7 +138,7 @@ func (r *debianRecipe) manifest(dir, work string) (*Manifest, error) {
 		return nil, err
 	}
 	defer archive.Close()
-	version, modules, err := selectModules(archive)
+	version, modules, err := selectModules(archive, bootModules)
 	if err != nil {
 		return nil, err
 	}

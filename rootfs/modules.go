@@ -115,8 +115,8 @@ func moduleName(p string) string {
 	return strings.ReplaceAll(name, "-", "_")
 }
 
-// selectModules takes the boot modules out of a tar archive of /lib/modules.
-func selectModules(archive io.ReadSeeker) (version string, modules []module, err error) {
+// selectModules takes the named modules, and those they need, out of a tar archive of /lib/modules.
+func selectModules(archive io.ReadSeeker, names []string) (version string, modules []module, err error) {
 	index, err := indexTar(archive)
 	if err != nil {
 		return "", nil, fmt.Errorf("read kernel modules: %w", err)
@@ -138,7 +138,7 @@ func selectModules(archive io.ReadSeeker) (version string, modules []module, err
 	if err != nil {
 		return "", nil, err
 	}
-	order, err := deps.order(bootModules)
+	order, err := deps.order(names)
 	if err != nil {
 		return "", nil, err
 	}
