@@ -1,0 +1,168 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vmette/vmette-mcp/cmd/vmette-mcp/agent"
+	"github.com/vmette/vmette-mcp/cmd/vmette-mcp/internal/doctor"
+	"github.com/vmette/vmette-mcp/rootfs"
+	"github.com/vmette/vmette-mcp/sandbox"
+	"github.com/vmette/vmette-mcp/sandbox/qemu"
+)
+
+type doctorCmd struct {
+	JSON  bool   `name:"json" help:"Print JSON."`
+	Image string `help:"The image to ask about." default:"${desktop}" placeholder:"SPEC"`
+}
+
+func (doctorCmd) Help() string {
+	return `Each line is ok, warn (it works, but less well or not yet) or fail, with the
+command that mends it. It exits with 1 when a desktop cannot be run.`
+}
+
+func (c doctorCmd) Run(a *app) error {
+	findings, err := c.examine(a)
+	if err != nil {
+		return err
+	}
+	report := doctor.NewReport(version(), findings)
+	if c.JSON {
+		enc := json.NewEncoder(a.stdout)
+		enc.SetIndent("", "  ")
+		err = enc.Encode(report)
+	} else {
+		err = report.Print(a.stdout)
+	}
+	if err == nil && !report.OK {
+		err = errReported
+	}
+	return err
+}
+
+func (c doctorCmd) examine(a *app) ([]doctor.Finding, error) {
+	store, err := rootfs.Open(a.cacheDir)
+	if err != nil {
+		return nil, err
+	}
+	host, err := qemu.Inspect(a.ctx, backendOptions(sandboxFlags{}, store.Dir(), a.log))
+	if err != nil {
+		return nil, fmt.Errorf("examine QEMU: %w", err)
+	}
+	findings := []doctor.Finding{platformFinding(), agentFinding(), qemuFinding(host), kvmFinding(host)}
+	findings = append(findings, doorFindings(host)...)
+
+	img, err := store.Get(a.ctx, c.Image)
+	if err != nil && !errors.Is(err, rootfs.ErrNotBuilt) {
+		return nil, err
+	}
+	findings = append(findings, imageFinding(c.Image, img), toolsFinding(rootfs.Missing(), img != nil))
+
+	if f, err := os.Open("/proc/meminfo"); err == nil {
+		available, err := doctor.AvailableMiB(f)
+		f.Close()
+		if err != nil {
+			return nil, err
+		}
+		findings = append(findings, doctor.Memory(available, sandbox.DefaultMemoryMiB))
+	}
+	var fs unix.Statfs_t
+	if err := unix.Statfs(store.Dir(), &fs); err != nil {
+		return nil, fmt.Errorf("measure free space of %s: %w", store.Dir(), err)
+	}
+	return append(findings, doctor.Disk(fs.Bavail*uint64(fs.Bsize), store.Dir(), img != nil)), nil
+}
+
+func platformFinding() doctor.Finding {
+	f := doctor.Finding{
+		Name:    "platform",
+		Verdict: doctor.OK,
+		Detail:  fmt.Sprintf("%s/%s, %d CPUs", runtime.GOOS, runtime.GOARCH, runtime.NumCPU()),
+	}
+	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
+		f.Verdict = doctor.Fail
+		f.Detail += ": desktops run on Linux on x86_64 only"
+	}
+	return f
+}
+
+func agentFinding() doctor.Finding {
+	bin, err := agent.Binary()
+	if err != nil {
+		return doctor.Finding{Name: "guest agent", Verdict: doctor.Fail, Detail: err.Error(), Remedy: "make build"}
+	}
+	return doctor.Finding{Name: "guest agent", Verdict: doctor.OK, Detail: fmt.Sprintf("built in, %.1f MB", float64(len(bin))/1e6)}
+}
+
+func qemuFinding(h qemu.Host) doctor.Finding {
+	if !h.QEMU.Usable {
+		return doctor.Finding{Name: "qemu", Verdict: doctor.Fail, Detail: h.QEMU.Reason, Remedy: h.QEMU.Remedy}
+	}
+	return doctor.Finding{Name: "qemu", Verdict: doctor.OK, Detail: fmt.Sprintf("%s at %s", h.Version, h.Binary)}
+}
+
+func kvmFinding(h qemu.Host) doctor.Finding {
+	if h.KVM.Usable {
+		return doctor.Finding{Name: "kvm", Verdict: doctor.OK, Detail: "runs guests"}
+	}
+	return doctor.Finding{
+		Name:    "kvm",
+		Verdict: doctor.Warn,
+		Detail:  h.KVM.Reason + "; guests are emulated, which works but is many times slower",
+		Remedy:  h.KVM.Remedy,
+	}
+}
+
+// doorFindings says of each way to connect a guest whether it is usable. One
+// is enough.
+func doorFindings(h qemu.Host) []doctor.Finding {
+	var findings []doctor.Finding
+	for _, d := range h.Doors {
+		f := doctor.Finding{Name: "vsock " + string(d.Door), Verdict: doctor.OK, Detail: "usable", Remedy: d.Remedy}
+		switch {
+		case d.Usable && d.Door == h.Door:
+			f.Detail = "usable, and used unless --vsock says otherwise"
+		case !d.Usable && h.Door != "":
+			// Nothing is lost: the other door does.
+			f.Detail = "not usable, and not needed: " + d.Reason
+		case !d.Usable:
+			f.Verdict, f.Detail = doctor.Fail, d.Reason
+		}
+		findings = append(findings, f)
+	}
+	return findings
+}
+
+func imageFinding(spec string, img *rootfs.Image) doctor.Finding {
+	if img == nil {
+		return doctor.Finding{
+			Name:    "image",
+			Verdict: doctor.Warn,
+			Detail:  spec + " is not built yet: the first desktop would have to wait for it",
+			Remedy:  "vmette-mcp rootfs build " + spec,
+		}
+	}
+	return doctor.Finding{
+		Name:    "image",
+		Verdict: doctor.OK,
+		Detail:  fmt.Sprintf("%s %s, %d MB, built %s", img.Name, img.ID[:12], img.Size/1e6, img.Built.Format("2006-01-02 15:04")),
+	}
+}
+
+func toolsFinding(missing []rootfs.Tool, built bool) doctor.Finding {
+	f := doctor.Finding{Name: "build tools", Verdict: doctor.OK, Detail: "all there"}
+	if len(missing) == 0 {
+		return f
+	}
+	f.Verdict = doctor.Fail
+	f.Detail = "no image can be built: " + (&rootfs.MissingError{Tools: missing}).Error()
+	if built {
+		f.Verdict = doctor.Warn
+	}
+	return f
+}

@@ -1,0 +1,67 @@
+package doctor
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+)
+
+// The host's resources that a desktop takes, beside its own memory.
+const (
+	hostOverheadMiB = 200           // of QEMU and the server, rounded up
+	buildBytes      = 6_000_000_000 // of disk while the default image is being built
+	runBytes        = 200_000_000   // of disk while desktops run
+)
+
+// Memory judges the memory that is available, in MiB, for desktops of
+// perDesktop MiB.
+func Memory(available, perDesktop int) Finding {
+	f := Finding{Name: "memory", Verdict: OK}
+	n := available / (perDesktop + hostOverheadMiB)
+	f.Detail = fmt.Sprintf("%d MiB available: %d desktops of %d MiB at once", available, n, perDesktop)
+	switch {
+	case n == 1:
+		f.Detail = fmt.Sprintf("%d MiB available: one desktop of %d MiB at once", available, perDesktop)
+	case n == 0:
+		f.Verdict = Warn
+		f.Detail = fmt.Sprintf("%d MiB available, less than a desktop of %d MiB may come to use", available, perDesktop)
+		f.Remedy = "close other programs, or give desktops less: vmette-mcp serve --memory 1024"
+	}
+	return f
+}
+
+// Disk judges the free space, in bytes, of the file system that holds images.
+func Disk(free uint64, dir string, imageBuilt bool) Finding {
+	f := Finding{Name: "disk", Verdict: OK, Detail: fmt.Sprintf("%.1f GB free for %s", float64(free)/1e9, dir)}
+	switch {
+	case free < runBytes:
+		f.Verdict = Fail
+		f.Detail += ", too little to run a desktop"
+		f.Remedy = "free some space, or keep images elsewhere: --cache-dir DIR"
+	case free < buildBytes && !imageBuilt:
+		f.Verdict = Warn
+		f.Detail += fmt.Sprintf("; to build the image may take %.0f GB for a while", float64(buildBytes)/1e9)
+		f.Remedy = "free some space, or keep images elsewhere: --cache-dir DIR"
+	}
+	return f
+}
+
+// AvailableMiB reads MemAvailable from what /proc/meminfo holds (proc(5)).
+func AvailableMiB(meminfo io.Reader) (int, error) {
+	lines := bufio.NewScanner(meminfo)
+	for lines.Scan() {
+		if rest, ok := strings.CutPrefix(lines.Text(), "MemAvailable:"); ok {
+			kib, err := strconv.Atoi(strings.TrimSpace(strings.TrimSuffix(rest, "kB")))
+			if err != nil {
+				return 0, fmt.Errorf("read available memory: %w", err)
+			}
+			return kib / 1024, nil
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return 0, fmt.Errorf("read available memory: %w", err)
+	}
+	return 0, fmt.Errorf("read available memory: no MemAvailable")
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/vmette/vmette-mcp/rootfs"
+)
+
+type rootfsCmd struct {
+	Build rootfsBuildCmd `cmd:"" help:"Build images, unless they are there."`
+	List  rootfsListCmd  `cmd:"" help:"List images."`
+	Rm    rootfsRmCmd    `cmd:"" help:"Remove images."`
+}
+
+func (rootfsCmd) Help() string {
+	return `An image is what a desktop boots: a file system, a kernel and its modules. It is
+built once, from Debian packages whose signatures are checked, and shared by
+all desktops, which never write to it.
+
+  vmette-mcp rootfs build                          the default desktop
+  vmette-mcp rootfs build debian:bookworm/minimal  a screen and a terminal
+  vmette-mcp rootfs list
+  vmette-mcp rootfs rm debian:bookworm/minimal`
+}
+
+type rootfsBuildCmd struct {
+	Specs []string `arg:"" optional:"" name:"spec" help:"${desktop} (the default) or ${minimal}."`
+}
+
+func (c rootfsBuildCmd) Run(a *app) error {
+	store, err := rootfs.Open(a.cacheDir)
+	if err != nil {
+		return err
+	}
+	if len(c.Specs) == 0 {
+		c.Specs = []string{rootfs.DefaultSpec}
+	}
+	for _, spec := range c.Specs {
+		img, err := a.buildImage(store, spec)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(a.stdout, "%s %s\n", img.Name, img.ID[:12])
+	}
+	return nil
+}
+
+// buildImage returns the image of spec. One that is not there is built, with a
+// progress bar.
+func (a *app) buildImage(store *rootfs.Store, spec string) (*rootfs.Image, error) {
+	img, err := store.Get(a.ctx, spec)
+	if !errors.Is(err, rootfs.ErrNotBuilt) {
+		return img, err
+	}
+	bar := rootfs.NewBar(a.stderr)
+	defer bar.Close()
+	return store.Build(a.ctx, spec, bar.Update)
+}
+
+type rootfsListCmd struct {
+	JSON bool `name:"json" help:"Print JSON."`
+}
+
+func (c rootfsListCmd) Run(a *app) error {
+	store, err := rootfs.Open(a.cacheDir)
+	if err != nil {
+		return err
+	}
+	list, err := store.List()
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		enc := json.NewEncoder(a.stdout)
+		enc.SetIndent("", "  ")
+		return enc.Encode(append([]*rootfs.Image{}, list...))
+	}
+	if len(list) == 0 {
+		_, err := fmt.Fprintln(a.stderr, "no images yet: build one with vmette-mcp rootfs build")
+		return err
+	}
+	t := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "IMAGE\tID\tSIZE\tBUILT\t")
+	for _, img := range list {
+		note := ""
+		if img.Outdated {
+			note = "outdated"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%d MB\t%s\t%s\n", img.Name, img.ID[:12], img.Size/1e6, img.Built.Format("2006-01-02 15:04"), note)
+	}
+	return t.Flush()
+}
+
+type rootfsRmCmd struct {
+	Names []string `arg:"" name:"name" help:"A spec, or the first eight or more digits of an id."`
+}
+
+func (c rootfsRmCmd) Run(a *app) error {
+	store, err := rootfs.Open(a.cacheDir)
+	if err != nil {
+		return err
+	}
+	for _, name := range c.Names {
+		if err := store.Remove(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
