@@ -1,0 +1,169 @@
+package x11
+
+import (
+	"context"
+	"errors"
+	"unicode/utf8"
+
+	"github.com/jezek/xgb/xproto"
+
+	"github.com/vmette/vmette-mcp/desktop"
+)
+
+// typeStep is how many characters are typed between two looks at whether the
+// server has caught up and the action is still wanted.
+const typeStep = 64
+
+// Type enters text into the window that has the keyboard focus: characters as
+// keys, newlines as Return and tabs as Tab. Control characters that no key
+// stands for are refused before anything is typed. Caps Lock does not matter.
+func (d *Display) Type(ctx context.Context, a desktop.Type) error {
+	syms, err := textKeysyms(a.Text)
+	if err != nil {
+		return err
+	}
+	return d.act(ctx, false, func() error {
+		if err := d.loadKeymap(ctx); err != nil {
+			return err
+		}
+		if err := d.checkFocus(); err != nil {
+			return err
+		}
+		unlock, err := d.suspendCapsLock()
+		if err != nil {
+			return err
+		}
+		defer unlock()
+		done, err := d.typeAll(ctx, syms)
+		return interrupted(ctx, err, done, len(syms))
+	})
+}
+
+// textKeysyms returns the keysyms of a text.
+func textKeysyms(text string) ([]xproto.Keysym, error) {
+	syms := make([]xproto.Keysym, 0, utf8.RuneCountInString(text))
+	var before rune
+	for _, r := range text {
+		if r == '\n' && before == '\r' {
+			before = r
+			continue // the Return of \r\n has been typed
+		}
+		before = r
+		sym, ok := keysymOf(r)
+		if !ok {
+			return nil, desktop.Errorf(desktop.CodeInvalid, "character %d of the text is %U, which no key stands for: leave it out, or send a chord such as ctrl+c with key; nothing was typed", len(syms)+1, r)
+		}
+		syms = append(syms, sym)
+	}
+	return syms, nil
+}
+
+// typeAll types syms and returns how many of them the server has processed.
+func (d *Display) typeAll(ctx context.Context, syms []xproto.Keysym) (done int, err error) {
+	for done < len(syms) {
+		batch := syms[done:]
+		batch = batch[:d.input.keys.fit(batch)]
+		if len(batch) == 0 {
+			return done, desktop.Errorf(desktop.CodeNotDelivered, "the keymap has no free keycode for character %d: use the clipboard for it", done+1)
+		}
+		if err := d.assign(ctx, batch); err != nil {
+			return done, err
+		}
+		for len(batch) > 0 {
+			step := batch[:min(typeStep, len(batch))]
+			d.tap(step)
+			if err := d.barrier(ctx); err != nil {
+				return done, err
+			}
+			done += len(step)
+			batch = batch[len(step):]
+		}
+	}
+	return done, nil
+}
+
+// tap presses and releases the keys of syms, which all have a stroke. Shift
+// stays pressed for as long as it is wanted. It was up before, or it is none of
+// this action's business.
+func (d *Display) tap(syms []xproto.Keysym) {
+	m := &d.input.keys
+	before := len(d.input.held)
+	shift, level3 := press{xproto.KeyPress, m.shift}, press{xproto.KeyPress, m.level3}
+	var now stroke // of which only the modifiers matter
+	for _, s := range syms {
+		want := m.strokes[s]
+		if now.shift != want.shift || now.level3 != want.level3 {
+			d.releaseTo(before)
+			if want.shift {
+				d.press(shift)
+			}
+			if want.level3 {
+				d.press(level3)
+			}
+			now = want
+		}
+		key := press{xproto.KeyPress, want.code}
+		d.press(key)
+		d.release(key)
+		m.touch(want.code)
+	}
+	d.releaseTo(before)
+}
+
+// checkFocus reports that no window would get what is typed.
+func (d *Display) checkFocus() error {
+	focus, err := await(d, xproto.GetInputFocus(d.conn))
+	if err != nil {
+		return err
+	}
+	if focus.Focus == xproto.InputFocusNone {
+		return desktop.Errorf(desktop.CodeNotDelivered, "no window has the keyboard focus, nothing was typed: click into the one that is meant first")
+	}
+	return nil
+}
+
+// suspendCapsLock turns Caps Lock off if it is on and returns what turns it on
+// again.
+func (d *Display) suspendCapsLock() (restore func(), err error) {
+	state, err := await(d, xproto.QueryPointer(d.conn, d.root))
+	if err != nil {
+		return nil, err
+	}
+	key := press{xproto.KeyPress, d.input.keys.lock}
+	if state.Mask&xproto.ModMaskLock == 0 || key.detail == 0 {
+		return func() {}, nil
+	}
+	toggle := func() {
+		d.press(key)
+		d.release(key)
+	}
+	toggle()
+	return toggle, nil
+}
+
+// interrupted adds to an error how much of a text was typed.
+func interrupted(ctx context.Context, err error, done, all int) error {
+	if err == nil || errors.As(err, new(*desktop.Error)) {
+		return err
+	}
+	if ctx.Err() != nil {
+		return desktop.Errorf(desktop.CodeCancelled, "stopped on request after %d to %d of %d characters", done, min(done+typeStep, all), all)
+	}
+	return err
+}
+
+// fit returns how many of syms can be typed with one keymap.
+func (m *keymap) fit(syms []xproto.Keysym) int {
+	taken := make(map[xproto.Keysym]bool)
+	for i, s := range syms {
+		stroke, ok := m.strokes[s]
+		if (ok && !m.isScratch(stroke.code)) || taken[s] {
+			continue
+		}
+		if len(taken) == len(m.scratch) {
+			return i
+		}
+		taken[s] = true
+	}
+	return len(syms)
+}
