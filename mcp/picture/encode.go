@@ -21,10 +21,10 @@ type Image struct {
 // Base64Len is the length of Data in base64.
 func (i Image) Base64Len() int { return base64.StdEncoding.EncodedLen(len(i.Data)) }
 
-// thoroughGain is the most that the thorough writer was seen to save over the
-// quick one, as a part of the file: a picture that is further over the budget
-// is not worth trying.
-const thoroughGain = 0.15
+// smallGain is what the small filter can be expected to save over the quick one,
+// as a part of the file: for a picture that is further over the budget it is
+// not worth trying.
+const smallGain = 0.15
 
 // qualities of JPEG, tried from the first.
 var qualities = [...]int{90, 80, 65, 50, 35, 20, 10, 1}
@@ -47,8 +47,8 @@ func Encode(p desktop.Picture, b Budget) (Image, error) {
 	}
 	limit := b.maxFile()
 	data := encodePNG(pix, v.Size, quick)
-	if len(data) > limit && float64(len(data))*(1-thoroughGain) <= float64(limit) {
-		data = encodePNG(pix, v.Size, thorough)
+	if len(data) > limit && float64(len(data))*(1-smallGain) <= float64(limit) {
+		data = encodePNG(pix, v.Size, small)
 	}
 	if len(data) <= limit {
 		return Image{Data: data, MIME: "image/png", View: v}, nil

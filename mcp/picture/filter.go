@@ -2,20 +2,21 @@ package picture
 
 import "encoding/binary"
 
-// The filter types of PNG (third edition, section 9.2).
+// The filter types of PNG (third edition, section 9.2) that are used here.
 const (
-	filterNone = iota
-	filterSub
-	filterUp
-	filterAverage
-	filterPaeth
-	filters
+	filterNone  = 0
+	filterUp    = 2
+	filterPaeth = 4
 )
 
-// quickFilter leaves rows of flat colour and text as they are, whose repeats
-// deflate finds best unfiltered, and takes the difference to the row above
-// where a photo is on the row. Either costs a small part of what deflate does.
-func quickFilter(dst, row, above []byte) []byte {
+// A filter appends its type and the filtered row to dst. Rows of flat colour and
+// text are best left as they are, because deflate finds their repeats; those
+// with a photo on them become smaller as differences.
+type filter func(dst, row, above []byte) []byte
+
+// quick takes the difference to the row above where a photo is. It costs a small
+// part of what deflate does.
+func quick(dst, row, above []byte) []byte {
 	if !shaded(row, above) {
 		return append(append(dst, filterNone), row...)
 	}
@@ -23,6 +24,29 @@ func quickFilter(dst, row, above []byte) []byte {
 	start := len(dst)
 	dst = append(dst, row...)
 	subtract(dst[start:], above)
+	return dst
+}
+
+// small takes the difference to the best of three neighbours, unless the bytes of
+// the row itself, read as signed, are smaller in sum. It makes photos smaller
+// than quick does, in two to three times the time.
+func small(dst, row, above []byte) []byte {
+	start := len(dst)
+	dst = append(append(dst, filterPaeth), row...)
+	out := dst[start+1:]
+	subtract(out[:3], above) // without a left neighbour it is the one above
+	above = above[:len(row)]
+	out = out[:len(row)]
+	before, after := 0, 0
+	for i := 3; i < len(row); i++ {
+		out[i] -= paeth(row[i-3], above[i], above[i-3])
+		before += min(int(row[i]), 256-int(row[i]))
+		after += min(int(out[i]), 256-int(out[i]))
+	}
+	if before <= after {
+		dst[start] = filterNone
+		copy(out, row)
+	}
 	return dst
 }
 
@@ -39,7 +63,7 @@ func shaded(row, above []byte) bool {
 			count++
 		}
 	}
-	return 16*count >= seen
+	return 8*count >= seen
 }
 
 // subtract subtracts b from a byte by byte, eight at a time.
@@ -53,48 +77,6 @@ func subtract(a, b []byte) {
 	for i := range a {
 		a[i] -= b[i]
 	}
-}
-
-// bestFilter tries every filter on the row and keeps the one whose bytes, read
-// as signed, are smallest in sum.
-func bestFilter(dst, row, above []byte) []byte {
-	start := len(dst)
-	size := 1 + len(row)
-	best, least := 0, int(^uint(0)>>1)
-	for kind := range filters {
-		dst = appendFiltered(dst, kind, row, above)
-		sum := 0
-		for _, b := range dst[start+kind*size+1:] {
-			sum += min(int(b), 256-int(b))
-		}
-		if sum < least {
-			best, least = kind, sum
-		}
-	}
-	copy(dst[start:], dst[start+best*size:][:size])
-	return dst[:start+size]
-}
-
-func appendFiltered(dst []byte, kind int, row, above []byte) []byte {
-	dst = append(dst, byte(kind))
-	for i, v := range row {
-		var left, corner byte
-		if i >= 3 {
-			left, corner = row[i-3], above[i-3]
-		}
-		switch kind {
-		case filterSub:
-			v -= left
-		case filterUp:
-			v -= above[i]
-		case filterAverage:
-			v -= byte((int(left) + int(above[i])) / 2)
-		case filterPaeth:
-			v -= paeth(left, above[i], corner)
-		}
-		dst = append(dst, v)
-	}
-	return dst
 }
 
 // paeth is the neighbour that is nearest to left + above - corner.
