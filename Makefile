@@ -12,7 +12,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # The agent carries no version-control stamp: its hash, which names the
 # initramfs it goes into, changes only when its code does.
 AGENT_FLAGS = -trimpath -buildvcs=false -ldflags '-s -w'
-FLAGS       = -trimpath -ldflags '-s -w'
+FLAGS       = -trimpath -buildvcs=auto -ldflags '-s -w'
 
 .NOTPARALLEL:
 

@@ -10,9 +10,9 @@ import (
 
 type benchCmd struct {
 	JSON   bool   `name:"json" help:"Print JSON."`
-	Boots  int    `help:"Cold boots to measure." default:"3" placeholder:"N"`
+	Boots  int    `help:"Cold boots to measure (default ${default})." default:"3" placeholder:"N"`
 	Native bool   `help:"Measure the guest agent on an X server of this host instead, without a machine around it."`
-	Image  string `help:"What the desktop boots; it needs xterm." default:"${minimal}" placeholder:"SPEC"`
+	Image  string `help:"What the desktop boots; it needs xterm (default ${default})." default:"${minimal}" placeholder:"SPEC"`
 	sandboxFlags
 }
 

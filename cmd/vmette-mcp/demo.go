@@ -14,8 +14,8 @@ import (
 )
 
 type demoCmd struct {
-	Out   string `help:"Write pictures, report.html and report.json here." default:"out/demo" placeholder:"DIR" type:"path"`
-	Image string `help:"What the desktop boots; it needs a text editor and a browser." default:"${desktop}" placeholder:"SPEC"`
+	Out   string `help:"Write pictures, report.html and report.json here (default ${default})." default:"out/demo" placeholder:"DIR" type:"path"`
+	Image string `help:"What the desktop boots; it needs a text editor and a browser (default ${default})." default:"${desktop}" placeholder:"SPEC"`
 	sandboxFlags
 }
 

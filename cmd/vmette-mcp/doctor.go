@@ -18,7 +18,7 @@ import (
 
 type doctorCmd struct {
 	JSON  bool   `name:"json" help:"Print JSON."`
-	Image string `help:"The image to ask about." default:"${desktop}" placeholder:"SPEC"`
+	Image string `help:"The image to ask about (default ${default})." default:"${desktop}" placeholder:"SPEC"`
 }
 
 func (doctorCmd) Help() string {

@@ -28,12 +28,12 @@ func (s *screenSize) UnmarshalText(text []byte) error {
 // sandboxFlags say what a desktop is like, but for its image. They are the same
 // for every command that boots one.
 type sandboxFlags struct {
-	CPUs   int        `name:"cpus" help:"Virtual processors of a desktop." default:"2" placeholder:"N"`
-	Memory int        `help:"Memory of a desktop in MiB." default:"2048" placeholder:"MIB"`
-	Screen screenSize `help:"Size of the screen in pixels." default:"1280x800" placeholder:"WxH"`
+	CPUs   int        `name:"cpus" help:"Virtual processors of a desktop (default ${default})." default:"2" placeholder:"N"`
+	Memory int        `help:"Memory of a desktop in MiB (default ${default})." default:"2048" placeholder:"MIB"`
+	Screen screenSize `help:"Size of the screen in pixels (default ${default})." default:"1280x800" placeholder:"WxH"`
 	Sudo   bool       `help:"Let the desktop's user become root in its own machine, without a password." default:"true" negatable:""`
-	Accel  string     `help:"How the guest runs: auto, kvm or tcg (emulated)." default:"auto" enum:"auto,kvm,tcg" placeholder:"HOW"`
-	Vsock  string     `help:"What connects guest and host: auto, vhost-user or vhost." default:"auto" enum:"auto,vhost-user,vhost" placeholder:"DOOR"`
+	Accel  string     `help:"How the guest runs: auto, kvm or tcg (emulated) (default ${default})." default:"auto" enum:"auto,kvm,tcg" placeholder:"HOW"`
+	Vsock  string     `help:"What connects guest and host: auto, vhost-user or vhost (default ${default})." default:"auto" enum:"auto,vhost-user,vhost" placeholder:"DOOR"`
 }
 
 // config returns the part of a sandbox's configuration that does not depend on

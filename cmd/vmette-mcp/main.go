@@ -43,7 +43,7 @@ Examples:
 // commandLine is all of it: the flags that every command takes, and the
 // commands.
 type commandLine struct {
-	LogLevel slog.Level `help:"Log to standard error from this level on: debug, info, warn or error." default:"info" placeholder:"LEVEL" env:"VMETTE_LOG_LEVEL"`
+	LogLevel slog.Level `help:"Log to standard error from this level on: debug, info, warn or error (default ${default})." default:"info" placeholder:"LEVEL" env:"VMETTE_LOG_LEVEL"`
 	CacheDir string     `help:"Keep images here. (default: vmette in the user's cache directory)" placeholder:"DIR" type:"path" env:"VMETTE_CACHE_DIR"`
 	StateDir string     `help:"Keep what running sandboxes need here. (default: vmette in the user's state directory)" placeholder:"DIR" type:"path" env:"VMETTE_STATE_DIR"`
 

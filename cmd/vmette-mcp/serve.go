@@ -12,9 +12,9 @@ import (
 )
 
 type serveCmd struct {
-	Image    string        `help:"What desktops boot: ${desktop} or ${minimal}." default:"${desktop}" placeholder:"SPEC"`
-	Desktops int           `help:"Desktops at once; 0 is as many as the host's memory allows." default:"0" placeholder:"N"`
-	Idle     time.Duration `help:"End a desktop that nobody has used for this long; 0s is never." default:"0s" placeholder:"TIME"`
+	Image    string        `help:"What desktops boot: ${desktop} or ${minimal} (default ${default})." default:"${desktop}" placeholder:"SPEC"`
+	Desktops int           `help:"Desktops at once; 0, the default, is as many as the host's memory allows." default:"0" placeholder:"N"`
+	Idle     time.Duration `help:"End a desktop that nobody has used for this long; 0s, the default, is never." default:"0s" placeholder:"TIME"`
 	sandboxFlags
 }
 
