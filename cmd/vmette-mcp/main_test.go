@@ -13,15 +13,23 @@ import (
 
 var update = flag.Bool("update", false, "write the golden parts of the scripts")
 
+// asCommand makes the test binary behave as vmette-mcp itself, for tests that
+// start it as a process.
+const asCommand = "VMETTE_TEST_AS_COMMAND"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(asCommand) != "" {
+		os.Exit(command())
+	}
 	testscript.Main(m, map[string]func(){
-		"vmette-mcp": func() {
-			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-			code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
-			stop()
-			os.Exit(code)
-		},
+		"vmette-mcp": func() { os.Exit(command()) },
 	})
+}
+
+func command() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 }
 
 // TestScripts runs the command line as people do, without a guest.
