@@ -70,15 +70,13 @@ func (c *Client) receive(r *bufio.Reader, m *Message) error {
 	if _, err := r.Peek(1); err != nil {
 		return readError(err)
 	}
-	if err := c.conn.SetReadDeadline(time.Now().Add(frameTimeout)); err != nil {
-		return readError(err)
-	}
+	// A deadline cannot be set on a connection that has just ended. Then the read
+	// says so, or finds that the whole message had arrived before.
+	c.conn.SetReadDeadline(time.Now().Add(frameTimeout))
 	if err := m.read(r, MaxPayload); err != nil {
 		return readError(err)
 	}
-	if err := c.conn.SetReadDeadline(time.Time{}); err != nil {
-		return readError(err)
-	}
+	c.conn.SetReadDeadline(time.Time{})
 	cl, err := c.answered(m.ID)
 	if err != nil {
 		return err

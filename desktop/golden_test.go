@@ -1,0 +1,272 @@
+package desktop
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/tools/txtar"
+)
+
+var update = flag.Bool("update", false, "write the golden files and the pages made from them")
+
+// message is one variant of a message, by the name of its file in the archive.
+type message struct {
+	name  string
+	value any // of the type that Unmarshal is to be given a pointer to
+}
+
+func ptr[T any](v T) *T { return &v }
+
+var requests = []message{
+	{"screenshot", Request{Action: Screenshot{}, Observe: Observe{Mode: ObserveNow}}},
+	{"screenshot-region", Request{Action: Screenshot{Region: &Rect{0, 0, 640, 400}}, Observe: Observe{Mode: ObserveNow}}},
+	{"cursor_position", Request{Action: CursorPosition{}}},
+	{"move", Request{Action: Move{To: Point{0, 799}}}},
+	{"click", Request{
+		Action:  Click{Button: Left, Count: 1, At: &Point{640, 400}},
+		Observe: Observe{Mode: ObserveSettled},
+	}},
+	{"click-here", Request{Action: Click{Button: Right, Count: 1}}},
+	{"click-modifiers", Request{Action: Click{Button: Middle, Count: 3, At: &Point{0, 0}, Modifiers: []string{"ctrl", "shift"}}}},
+	{"button_down", Request{Action: ButtonDown{Button: Back}}},
+	{"button_up", Request{Action: ButtonUp{Button: Forward}}},
+	{"drag", Request{Action: Drag{Button: Left, Path: []Point{{10, 20}, {300, 200}}}}},
+	{"drag-modifiers", Request{Action: Drag{Button: Left, Path: []Point{{7, 7}}, Modifiers: []string{"alt"}}}},
+	{"scroll", Request{Action: Scroll{At: &Point{640, 400}, DY: 3}}},
+	{"scroll-sideways", Request{Action: Scroll{DX: -2, Modifiers: []string{"shift"}}}},
+	{"type", Request{Action: Type{Text: "<a href=\"x\">\n\tżółć 你好 👩‍💻 \u0001\u2028</a>"}}},
+	{"key", Request{Action: Key{Keys: "ctrl+shift+t"}}},
+	{"key-repeat", Request{Action: Key{Keys: "Page_Down", Repeat: 3}}},
+	{"hold_key", Request{Action: HoldKey{Keys: "w", DurationMS: 1500}}},
+	{"wait", Request{
+		Action:  Wait{DurationMS: 2000},
+		Observe: Observe{Mode: ObserveSettled, QuietMS: 100, LimitMS: 3000},
+	}},
+	{"exec", Request{Action: Exec{Command: "echo $HOME && ls > /dev/null"}}},
+	{"exec-timeout", Request{Action: Exec{Command: "make", TimeoutMS: 600_000}}},
+	{"open_url", Request{Action: OpenURL{URL: "https://example.org/?a=1&b=2"}}},
+	{"observe-none", Request{Action: Wait{}, Observe: Observe{Mode: ObserveNone}}},
+	{"cancel", Request{Cancel: 17}},
+}
+
+var responses = []message{
+	{"ok", Response{OK: true}},
+	{"pointer", Response{OK: true, X: ptr(0), Y: ptr(799)}},
+	{"unchanged", Response{
+		OK: true, X: ptr(640), Y: ptr(400),
+		Settle: &Settled{Reason: SettleQuiet, ElapsedMS: 84},
+		Frame:  &Frame{Number: 8, Base: 7, Size: Size{1280, 800}},
+	}},
+	{"whole", Response{
+		OK: true,
+		Frame: &Frame{
+			Number: 1, Size: Size{1280, 800},
+			Rects:  []Patch{{Rect{0, 0, 1280, 800}, RLE, 6400}},
+			Cursor: &Cursor{Pos: Point{640, 400}, Hot: Point{3, 2}, Size: Size{16, 24}, Serial: 5, Len: 1536},
+		},
+		PayloadLen: 7936,
+	}},
+	{"changed", Response{
+		OK: true, X: ptr(12), Y: ptr(0),
+		Settle: &Settled{Reason: SettleLimit, ElapsedMS: 3000, Changed: true},
+		Frame: &Frame{
+			Number: 3, Base: 2, Size: Size{1280, 800},
+			Rects:  []Patch{{Rect{0, 0, 2, 3}, Raw, 24}, {Rect{100, 200, 300, 210}, RLE, 80}},
+			Cursor: &Cursor{Pos: Point{12, 0}, Hot: Point{3, 2}, Size: Size{16, 24}, Serial: 5},
+		},
+		PayloadLen: 104,
+	}},
+	{"exec", Response{
+		OK: true, Exec: &Output{ExitCode: 2, StdoutLen: 12, StderrLen: 0, StdoutTotal: 12},
+		PayloadLen: 12,
+	}},
+	{"exec-killed", Response{
+		OK: true, Exec: &Output{ExitCode: -1, TimedOut: true, StdoutLen: MaxOutput, StderrLen: 3, StdoutTotal: 5 << 30, StderrTotal: 3},
+		PayloadLen: MaxOutput + 3,
+	}},
+	{"notices", Response{OK: true, Notices: []string{"the X server was restarted: all windows are gone"}}},
+	{"error-invalid", Response{Error: Errorf(CodeInvalid, `key "Retrun" does not exist: did you mean "Return"?`)}},
+	{"error-cancelled", Response{Error: Errorf(CodeCancelled, "stopped after 120 of 400 characters"), X: ptr(1), Y: ptr(2)}},
+	{"error-not-delivered", Response{Error: Errorf(CodeNotDelivered, "character 3 did not reach the application")}},
+	{"error-unavailable", Response{Error: Errorf(CodeUnavailable, "the X server is being restarted: try again in a few seconds")}},
+	{"error-unknown", Response{Error: Errorf(CodeUnknown, "the X server ended during the click")}},
+	{"error-internal", Response{Error: Errorf(CodeInternal, "start the shell: no such file")}},
+}
+
+var greetings = []message{
+	{"hello", Hello{
+		Protocol: Version, Agent: "vmette desktop-agent v0.1.0", Token: "3q2-7wAAAAAAAAAAAAAAAA",
+		Connection: ConnControl, Screen: Size{1280, 800},
+	}},
+	{"hello-again", Hello{
+		Protocol: Version, Agent: "vmette desktop-agent v0.1.0", Token: "3q2-7wAAAAAAAAAAAAAAAA",
+		Connection: ConnControl, Screen: Size{1280, 800}, Features: []string{"chromium"}, Restarts: 1,
+	}},
+	{"welcome", Welcome{Protocol: Version}},
+	{"welcome-refusal", Welcome{Protocol: Version, Error: (&VersionError{Host: Version, Guest: Version + 1}).Error()}},
+	{"boot", Boot{
+		Token: "3q2-7wAAAAAAAAAAAAAAAA", Port: 1024, Hostname: "desktop", Root: Root{Device: "/dev/vda", Type: "squashfs"},
+		Screen: Size{1280, 800}, UnixTime: 1_767_225_600_000_000_000,
+	}},
+	{"boot-no-sudo", Boot{
+		Token: "3q2-7wAAAAAAAAAAAAAAAA", Port: 1024, Hostname: "desktop", Root: Root{Device: "/dev/vda", Type: "erofs"},
+		Screen: Size{1024, 768}, NoSudo: true, UnixTime: 1_767_225_600_000_000_000,
+	}},
+}
+
+var archives = map[string][]message{"requests": requests, "responses": responses, "greetings": greetings}
+
+// Every variant of every message has this form on the wire, and this form
+// means that variant.
+func TestGolden(t *testing.T) {
+	for name, messages := range archives {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join("testdata", name+".txtar")
+			got := new(txtar.Archive)
+			for _, m := range messages {
+				header, err := Marshal(m.value)
+				if err != nil {
+					t.Fatalf("Marshal(%s): %v", m.name, err)
+				}
+				got.Files = append(got.Files, txtar.File{Name: m.name + ".json", Data: append(header, '\n')})
+			}
+			if *update {
+				if err := os.WriteFile(file, txtar.Format(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(txtar.Format(want)), string(txtar.Format(got))); diff != "" {
+				t.Errorf("%s (-want +got), run the test with -update if the change is meant:\n%s", file, diff)
+			}
+			for i, m := range messages {
+				if i >= len(want.Files) {
+					break
+				}
+				v := reflect.New(reflect.TypeOf(m.value))
+				if err := Unmarshal(want.Files[i].Data, v.Interface()); err != nil {
+					t.Errorf("Unmarshal(%s): %v", m.name, err)
+				} else if diff := cmp.Diff(m.value, v.Elem().Interface()); diff != "" {
+					t.Errorf("Unmarshal(%s): (-want +got)\n%s", m.name, diff)
+				}
+			}
+		})
+	}
+}
+
+func TestGoldenHasEveryVariant(t *testing.T) {
+	seen := map[string]bool{}
+	for _, m := range requests {
+		if a := m.value.(Request).Action; a != nil {
+			seen[a.Name()] = true
+		}
+	}
+	for _, spec := range Actions {
+		if !seen[spec.Name] {
+			t.Errorf("no golden request has the action %q", spec.Name)
+		}
+	}
+	// Each field of each type is set in some golden message.
+	set := map[string]bool{}
+	for _, messages := range archives {
+		for _, m := range messages {
+			header, err := Marshal(m.value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var v any
+			if err := json.Unmarshal(header, &v); err != nil {
+				t.Fatal(err)
+			}
+			collect(v, set)
+		}
+	}
+	types := []any{Request{}, Response{}, Hello{}, Welcome{}, Boot{}, Root{}, Observe{}, Settled{}, Frame{}, Patch{}, Cursor{}, Output{}, Error{}}
+	for _, spec := range Actions {
+		types = append(types, reflect.ValueOf(spec.New()).Elem().Interface())
+	}
+	for _, v := range types {
+		for _, f := range fieldsOf(reflect.TypeOf(v)) {
+			if !set[f.name] {
+				t.Errorf("no golden message has the field %q of %T", f.name, v)
+			}
+		}
+	}
+}
+
+// collect adds the names of all fields of a decoded JSON value.
+func collect(v any, names map[string]bool) {
+	switch v := v.(type) {
+	case map[string]any:
+		for name, value := range v {
+			names[name] = true
+			collect(value, names)
+		}
+	case []any:
+		for _, value := range v {
+			collect(value, names)
+		}
+	}
+}
+
+// The JSON in the page on the protocol is that of the golden files. A block
+// names its source in a comment before it:
+//
+//	<!-- requests.txtar: click.json -->
+func TestProtocolPage(t *testing.T) {
+	const page = "../docs/protocol.md"
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(string(text), "\n")
+	blocks := 0
+	for i := 0; i < len(lines); i++ {
+		if lines[i] != "```json" {
+			continue
+		}
+		archive, name, ok := strings.Cut(strings.TrimSuffix(strings.TrimPrefix(lines[i-1], "<!-- "), " -->"), ": ")
+		if !ok {
+			t.Errorf("%s:%d: a block of JSON without its source", page, i+1)
+			continue
+		}
+		blocks++
+		a, err := txtar.ParseFile(filepath.Join("testdata", archive))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := ""
+		for _, f := range a.Files {
+			if f.Name == name {
+				want = strings.TrimSpace(string(f.Data))
+			}
+		}
+		if want == "" {
+			t.Errorf("%s:%d: %s has no %s", page, i+1, archive, name)
+			continue
+		}
+		if *update {
+			lines[i+1] = want
+		}
+		if lines[i+1] != want {
+			t.Errorf("%s:%d: got %s, want %s; run the test with -update", page, i+2, lines[i+1], want)
+		}
+	}
+	if blocks == 0 {
+		t.Errorf("%s has no blocks of JSON", page)
+	}
+	if *update {
+		if err := os.WriteFile(page, []byte(strings.Join(lines, "\n")), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
