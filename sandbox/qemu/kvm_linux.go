@@ -149,11 +149,7 @@ func probeKVM(ctx context.Context, binary string, cred *syscall.Credential, limi
 	}
 
 	files := fileTable{files: []*os.File{rom}}
-	cmd := exec.Command(binary,
-		"-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
-		"-machine", "q35", "-accel", "kvm", "-cpu", "host", "-m", "16M",
-		"-bios", fdPath(firstFD),
-		"-device", fmt.Sprintf("isa-debug-exit,iobase=%#x,iosize=1", probePort))
+	cmd := exec.Command(binary, append(probeArgs(fdPath(firstFD)), "-accel", "kvm", "-cpu", "host")...)
 	var said bytes.Buffer
 	cmd.Dir, cmd.Env, cmd.Stderr = "/", []string{}, &said
 	c, err := startChild(cmd, files.files, cred)
@@ -181,5 +177,15 @@ func probeKVM(ctx context.Context, binary string, cred *syscall.Credential, limi
 		return Ability{Usable: true}
 	default:
 		return Ability{Reason: strings.TrimSpace(fmt.Sprintf("QEMU ended with status %d: %s", code, said.String()))}
+	}
+}
+
+// probeArgs returns the arguments, but for the accelerator, of a QEMU that runs
+// the probe guest in the file rom.
+func probeArgs(rom string) []string {
+	return []string{
+		"-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
+		"-machine", "q35", "-m", "16M", "-bios", rom,
+		"-device", fmt.Sprintf("isa-debug-exit,iobase=%#x,iosize=1", probePort),
 	}
 }

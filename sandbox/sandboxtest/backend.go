@@ -1,0 +1,148 @@
+package sandboxtest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+
+	"github.com/vmette/vmette-mcp/desktop"
+	"github.com/vmette/vmette-mcp/sandbox"
+)
+
+// Config returns a config that is valid and boots on a [Backend].
+func Config() sandbox.Config {
+	return sandbox.Config{
+		Image:     "fake",
+		Kernel:    "kernel",
+		Initramfs: "initramfs",
+		Root:      sandbox.Disk{Path: "root", Format: "squashfs"},
+		Screen:    desktop.Size{Width: 640, Height: 480},
+	}
+}
+
+// Backend is a [sandbox.Backend] whose guests are functions in this process.
+// The zero value runs [Desktop] in each. It is safe for concurrent use as long
+// as nobody writes its fields.
+type Backend struct {
+	// Guest is the program of each guest. The guest powers itself off when it
+	// returns nil, and breaks when it returns an error; either way its
+	// connections are closed. It must return when ctx is done. nil means
+	// Desktop.
+	Guest func(ctx context.Context, g *Guest) error
+
+	// StartErr, when not nil, is what Start fails with.
+	StartErr error
+
+	running atomic.Int32
+}
+
+// Guest is what a guest's program has of its machine.
+type Guest struct {
+	Boot desktop.Boot // what it was told at boot
+	m    *machine
+}
+
+// Dial opens a connection to the host.
+func (g *Guest) Dial(ctx context.Context) (net.Conn, error) {
+	host, guest := net.Pipe()
+	select {
+	case g.m.incoming <- host:
+		return guest, nil
+	case <-ctx.Done():
+	case <-g.m.ctx.Done():
+	}
+	host.Close()
+	guest.Close()
+	return nil, net.ErrClosed
+}
+
+// Write writes to the console.
+func (g *Guest) Write(p []byte) (int, error) {
+	g.m.mu.Lock()
+	defer g.m.mu.Unlock()
+	return g.m.console.Write(p)
+}
+
+// Name returns "fake".
+func (b *Backend) Name() string { return "fake" }
+
+// Running returns how many machines run.
+func (b *Backend) Running() int { return int(b.running.Load()) }
+
+// Start starts a guest.
+func (b *Backend) Start(ctx context.Context, _ sandbox.Config, boot desktop.Boot, _ string, onStep func(string)) (sandbox.Machine, error) {
+	if b.StartErr != nil {
+		return nil, b.StartErr
+	}
+	if onStep != nil {
+		onStep("start fake guest")
+	}
+	m := &machine{incoming: make(chan net.Conn), done: make(chan struct{})}
+	m.ctx, m.cancel = context.WithCancel(context.Background())
+	program := b.Guest
+	if program == nil {
+		program = Desktop
+	}
+	b.running.Add(1)
+	go func() {
+		defer close(m.done)
+		defer b.running.Add(-1)
+		err := program(m.ctx, &Guest{Boot: boot, m: m})
+		if m.ctx.Err() == nil {
+			m.err = err
+		}
+		m.cancel()
+	}()
+	return m, nil
+}
+
+// machine is one running guest.
+type machine struct {
+	ctx      context.Context
+	cancel   context.CancelFunc
+	incoming chan net.Conn
+	done     chan struct{}
+	err      error // after done
+
+	mu      sync.Mutex
+	console bytes.Buffer
+}
+
+func (m *machine) Isolation() sandbox.Isolation { return sandbox.IsolationEmulated }
+
+func (m *machine) Accept(ctx context.Context) (net.Conn, error) {
+	select {
+	case c := <-m.incoming:
+		return c, nil
+	case <-m.ctx.Done():
+		return nil, errors.New("the machine has ended")
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+func (m *machine) Stop() error {
+	m.cancel()
+	<-m.done
+	return nil
+}
+
+func (m *machine) Done() <-chan struct{} { return m.done }
+
+func (m *machine) Err() error {
+	select {
+	case <-m.done:
+		return m.err
+	default:
+		return nil
+	}
+}
+
+func (m *machine) Console() []byte {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return bytes.Clone(m.console.Bytes())
+}
