@@ -18,7 +18,7 @@ import (
 // gives other pixels almost everywhere.
 func busyPicture(size image.Point, seed uint64) *image.RGBA {
 	img := image.NewRGBA(image.Rectangle{Max: size})
-	half := size.X / 2
+	half := size.X * 2 / 5
 	paintPhoto(img, image.Rect(0, 0, half, size.Y), seed)
 	paintText(img, image.Rect(half, 0, size.X, size.Y/2), color.White, color.Black, seed)
 	paintBoxes(img, image.Rect(half, size.Y/2, size.X, size.Y), seed)
@@ -45,9 +45,9 @@ func paintPhoto(img *image.RGBA, r image.Rectangle, seed uint64) {
 			light := 118 + 60*math.Sin(fx+phase) + 40*math.Cos(fy*1.3+math.Sin(fx/2))
 			n := grain.Uint32()
 			img.SetRGBA(x, y, color.RGBA{
-				R: uint8(light) + uint8(n&7),
-				G: uint8(light*0.85) + uint8(n>>8&7),
-				B: uint8(light*0.6) + uint8(n>>16&7),
+				R: uint8(light) + uint8(n&1),
+				G: uint8(light*0.85) + uint8(n>>8&1),
+				B: uint8(light*0.6) + uint8(n>>16&1),
 				A: 0xff,
 			})
 		}
