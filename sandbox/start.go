@@ -110,10 +110,8 @@ func Start(ctx context.Context, b Backend, cfg Config, opts StartOptions) (*Sess
 // waitReady returns when the guest agent has said hello. When it fails, nothing
 // that it started runs any more.
 func (s *Session) waitReady(ctx context.Context) (err error) {
+	changed := s.changed // nobody else has the session yet
 	s.wg.Go(s.accept)
-	s.mu.Lock()
-	changed := s.changed
-	s.mu.Unlock()
 	select {
 	case <-changed:
 		return nil

@@ -105,7 +105,7 @@ func (s *server) answer(id uint32, req desktop.Request) error {
 
 // wait answers the request with this id after d, unless it is cancelled first.
 func (s *server) wait(id uint32, d time.Duration, o desktop.Observe) {
-	ctx, cancel := context.WithCancel(s.ctx)
+	ctx, cancel := context.WithCancel(context.Background())
 	s.mu.Lock()
 	s.waiting[id] = cancel
 	s.mu.Unlock()
@@ -116,6 +116,8 @@ func (s *server) wait(id uint32, d time.Duration, o desktop.Observe) {
 		resp := desktop.Response{OK: true}
 		select {
 		case <-timer.C:
+		case <-s.ctx.Done():
+			return // nobody is there to be answered
 		case <-ctx.Done():
 			resp = desktop.Response{Error: desktop.Errorf(desktop.CodeCancelled, "stopped waiting")}
 			o = desktop.Observe{}
