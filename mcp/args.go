@@ -47,12 +47,12 @@ func decodeArgs(params []param, raw json.RawMessage) (values, error) {
 	if err != nil {
 		return nil, err
 	}
-	var problems []string
+	var problems, strays []string
 	v := make(values)
 	for _, f := range fields {
 		i := slices.IndexFunc(params, func(p param) bool { return p.name == f.name })
 		if i < 0 {
-			problems = append(problems, fmt.Sprintf("it takes no %s, only %s", quote(f.name), names(params)))
+			strays = append(strays, quote(f.name))
 			continue
 		}
 		p := params[i]
@@ -73,6 +73,10 @@ func decodeArgs(params []param, raw json.RawMessage) (values, error) {
 			problems = append(problems, fmt.Sprintf("%s %v: send %s", p.name, err, p.send))
 		}
 		v[p.name] = got
+	}
+	if strays != nil {
+		stray := strings.Join(strays[:min(len(strays), maxProblems)], ", ")
+		problems = append(problems, fmt.Sprintf("it takes no %s: send only %s", stray, names(params)))
 	}
 	for _, p := range params {
 		if _, ok := v[p.name]; !ok && p.required {
@@ -152,7 +156,7 @@ func schemaOf(params []param) mcp.ToolInputSchema {
 
 func names(params []param) string {
 	if len(params) == 0 {
-		return "arguments at all"
+		return "{}"
 	}
 	var list []string
 	for _, p := range params {

@@ -2,6 +2,7 @@ package mcp
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/vmette/vmette-mcp/sandbox"
@@ -9,7 +10,7 @@ import (
 
 // boot is a desktop on its way. Any number of calls may wait for it.
 type boot struct {
-	cancel context.CancelFunc
+	cancel context.CancelCauseFunc
 
 	mu      sync.Mutex
 	step    string
@@ -20,18 +21,25 @@ type boot struct {
 	err  error
 }
 
-// start begins to boot a desktop. The caller holds c.mu.
-func (c *Conversation) start(ctx context.Context, cfg sandbox.Config) (*boot, error) {
+// errBootClosed is why a boot ends that its client gave up.
+var errBootClosed = errors.New("the desktop was closed while it was starting")
+
+// start begins to boot a desktop, which goes on when the call that wanted it is
+// given up. The caller holds c.mu.
+func (c *Conversation) start(cfg sandbox.Config) (*boot, error) {
 	if c.closed {
 		return nil, errClosed
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancelCause(c.ctx)
 	b := &boot{cancel: cancel, stepped: make(chan struct{}), done: make(chan struct{})}
 	c.wg.Go(func() {
-		defer cancel()
-		stop := context.AfterFunc(c.ctx, cancel)
-		defer stop()
+		defer cancel(nil)
 		d, err := c.desktops.Create(ctx, c.owner, cfg, b.onStep)
+		if err == nil {
+			defer d.Release()
+		} else if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		defer close(b.done)
@@ -44,7 +52,6 @@ func (c *Conversation) start(ctx context.Context, cfg sandbox.Config) (*boot, er
 		}
 		b.info = d.Info()
 		c.made[b.info.ID] = true
-		d.Release()
 	})
 	return b, nil
 }

@@ -47,7 +47,7 @@ func (c *call) act(ctx context.Context, a desktop.Action, id string) *mcp.CallTo
 	if err != nil {
 		return c.refuse(err)
 	}
-	c.progress.tell(c.tool.name)
+	c.progress.doing(c.tool.name)
 	res, err := d.Do(ctx, onScreen, observe(a))
 	if err != nil {
 		return c.undone(d, res, err)
@@ -148,7 +148,7 @@ func (c *call) explain(err error) string {
 		return fmt.Sprintf("%s was not done: %s. desktop_list shows the desktops there are.", c.tool.name, why)
 	case errors.Is(err, sandbox.ErrCapacity):
 		return fmt.Sprintf("No desktop could be started: %s. End one with desktop_close (desktop_list shows them), or try again later.", why)
-	case errors.Is(err, errClosed), errors.Is(err, context.Canceled):
+	case errors.Is(err, errClosed), errors.Is(err, errBootClosed), errors.Is(err, errCancelled):
 		return fmt.Sprintf("%s was given up: %s.", c.tool.name, why)
 	case errors.Is(err, sandbox.ErrStartFailed), errors.Is(err, sandbox.ErrTimeout):
 		return fmt.Sprintf("The desktop did not start: %s\nTry once more; if that fails as well, the person who runs this server finds the cause with: vmette-mcp doctor", why)

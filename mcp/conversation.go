@@ -21,7 +21,7 @@ type Conversation struct {
 	turns    queue
 
 	ctx    context.Context // of the boots; ends with the conversation
-	cancel context.CancelFunc
+	cancel context.CancelCauseFunc
 	wg     sync.WaitGroup // boots
 
 	mu     sync.Mutex
@@ -53,7 +53,7 @@ func (s *Server) newConversation(owner string) *Conversation {
 		made:     make(map[string]bool),
 		seen:     make(map[string]bool),
 	}
-	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	return c
 }
 
@@ -64,7 +64,7 @@ func (c *Conversation) Close(ctx context.Context) error {
 	c.mu.Lock()
 	c.closed = true
 	c.mu.Unlock()
-	c.cancel()
+	c.cancel(errClosed)
 	if err := wait(ctx, &c.wg); err != nil {
 		return fmt.Errorf("give up boots: %w", err)
 	}
@@ -143,40 +143,27 @@ func (c *Conversation) ownBoot(ctx context.Context) (*boot, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.own == nil {
-		if c.own, err = c.start(c.ctx, cfg); err != nil {
+		if c.own, err = c.start(cfg); err != nil {
 			return nil, err
 		}
 	}
 	return c.own, nil
 }
 
-// create boots a desktop that the client asked for. It becomes the
-// conversation's own when there is none yet; another one is given up when ctx
-// ends, because nobody would learn its id.
-func (c *Conversation) create(ctx context.Context, p *progress) (info sandbox.Info, own bool, err error) {
+// create starts a desktop that the client asked for. It becomes the
+// conversation's own when there is none yet.
+func (c *Conversation) create(ctx context.Context) (b *boot, own bool, err error) {
 	cfg, err := c.images.Config(ctx)
 	if err != nil {
-		return sandbox.Info{}, false, err
+		return nil, false, err
 	}
 	c.mu.Lock()
-	own = c.own == nil
-	parent := ctx
-	if own {
-		parent = c.ctx
-	}
-	b, err := c.start(parent, cfg)
-	if own {
+	defer c.mu.Unlock()
+	b, err = c.start(cfg)
+	if own = c.own == nil; own {
 		c.own = b
 	}
-	c.mu.Unlock()
-	if err != nil {
-		return sandbox.Info{}, false, err
-	}
-	info, err = b.wait(ctx, p)
-	if err != nil && !own {
-		b.cancel()
-	}
-	return info, own, err
+	return b, own, err
 }
 
 // end ends the desktop with this id, or for "" the conversation's own, also
@@ -189,7 +176,7 @@ func (c *Conversation) end(ctx context.Context, id string) (string, error) {
 		if b == nil {
 			return "", errNoOwn
 		}
-		b.cancel()
+		b.cancel(errBootClosed)
 		info, err := b.wait(ctx, nil)
 		if err != nil {
 			return "", err

@@ -1,7 +1,6 @@
 package mcp
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,7 +9,6 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
-	"time"
 	"unicode/utf8"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -65,9 +63,7 @@ func newDispatcher(ctx context.Context, handle func(context.Context, json.RawMes
 type envelope struct {
 	Method *string         `json:"method"`
 	ID     json.RawMessage `json:"id"`
-	Params struct {
-		RequestID json.RawMessage `json:"requestId"`
-	} `json:"params"`
+	Params json.RawMessage `json:"params"`
 }
 
 // receive takes one message. It is called by one goroutine, in the order in
@@ -83,19 +79,22 @@ func (d *dispatcher) receive(message []byte) {
 		d.answer(protocolError(nil, mcp.INVALID_REQUEST, "the message is not a JSON object: batches are not supported, send one message a line"))
 		return
 	}
-	// Params of another type than an object fail here, after the rest is there.
-	_ = json.Unmarshal(message, &e)
+	err := json.Unmarshal(message, &e)
 	switch {
+	case err != nil:
+		d.answer(protocolError(nil, mcp.INVALID_REQUEST, "the method is not a string"))
 	case e.ID == nil && e.Method == nil:
 		d.answer(protocolError(nil, mcp.INVALID_REQUEST, "the message has neither a method nor an id"))
 	case e.Method == nil:
 		// An answer, although nothing is ever asked of a client.
 	case e.ID == nil && *e.Method == "notifications/cancelled":
-		d.cancel(e.Params.RequestID)
+		d.cancel(e.Params)
 	case e.ID == nil:
 		d.handle(d.ctx, message)
-	case e.ID[0] != '"' && kind(json.RawMessage(e.ID)) != "a number":
+	case kind(e.ID) != "a string" && kind(e.ID) != "a number":
 		d.answer(protocolError(nil, mcp.INVALID_REQUEST, "the id is neither a string nor a number"))
+	case e.Params != nil && e.Params[0] != '{':
+		d.answer(protocolError(e.ID, mcp.INVALID_PARAMS, "params is "+kind(e.Params)+": send an object"))
 	default:
 		d.request(e, message)
 	}
@@ -171,12 +170,18 @@ func (d *dispatcher) serve(ctx context.Context, id json.RawMessage, message []by
 	return answer
 }
 
-// cancel gives up the request with this id. One that is not in flight is
-// ignored: its answer and the cancellation crossed.
-func (d *dispatcher) cancel(id json.RawMessage) {
+// cancel gives up the request that a notification names. One that is not in
+// flight is ignored: its answer and the cancellation crossed.
+func (d *dispatcher) cancel(params json.RawMessage) {
+	var p struct {
+		RequestID json.RawMessage `json:"requestId"`
+	}
+	if json.Unmarshal(params, &p) != nil {
+		return
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if cancel, ok := d.calls[string(bytes.TrimSpace(id))]; ok {
+	if cancel, ok := d.calls[string(p.RequestID)]; ok {
 		cancel(errCancelled)
 	}
 }
@@ -236,19 +241,20 @@ func (d *dispatcher) discard() {
 	}
 }
 
-// close accepts no more requests, and waits until those in flight are answered;
-// their context must have ended. Answers that the client has not taken within
-// the limit are dropped.
-func (d *dispatcher) close(limit time.Duration) {
+// close accepts no more requests, and waits until those in flight are answered,
+// whose context must have ended, or ctx is done: then answers that the client
+// has not taken are dropped.
+func (d *dispatcher) close(ctx context.Context) error {
 	d.mu.Lock()
 	d.ended = true
 	d.mu.Unlock()
-	late := time.AfterFunc(limit, func() { close(d.quit) })
-	d.wg.Wait()
-	if late.Stop() {
-		close(d.quit)
-	}
+	err := wait(ctx, &d.wg)
+	close(d.quit)
 	close(d.finished)
+	if err != nil {
+		return fmt.Errorf("answer calls in flight: %w", err)
+	}
+	return nil
 }
 
 // protocolError is an error answer of JSON-RPC.

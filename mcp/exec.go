@@ -44,11 +44,11 @@ func execResult(id string, a desktop.Exec, res *desktop.Result) *mcp.CallToolRes
 	}
 	var b strings.Builder
 	if out.TimedOut {
-		limit := milliseconds(a.TimeoutMS)
+		limit := a.TimeoutMS
 		if limit == 0 {
-			limit = desktop.DefaultExecTimeout
+			limit = int(desktop.DefaultExecTimeout.Milliseconds())
 		}
-		fmt.Fprintf(&b, "The command was ended, because it had not finished within %v: give a longer timeout, or start it in the background with & and its output redirected.\n", limit)
+		fmt.Fprintf(&b, "The command was ended, because it had not finished within %s: give a longer timeout, or start it in the background with & and its output redirected.\n", inSeconds(limit))
 	} else {
 		fmt.Fprintf(&b, "exit code %d\n", out.ExitCode)
 	}

@@ -36,7 +36,7 @@ type ListOutcome struct {
 
 // CloseOutcome is the structured content of desktop_close.
 type CloseOutcome struct {
-	DesktopID string `json:"desktop_id" jsonschema:"of the desktop that is gone"`
+	DesktopID string `json:"desktop_id,omitempty" jsonschema:"of the desktop that is gone; absent when it had not started yet"`
 }
 
 // lifecycleTools are the tools that make, list and end desktops.
@@ -57,7 +57,7 @@ func lifecycleTools() []tool {
 			example:     `{}`,
 			hints:       look,
 			output:      mcp.WithOutputSchema[ListOutcome](),
-			run:         func(_ context.Context, c *call, _ values) *mcp.CallToolResult { return c.list() },
+			run:         func(ctx context.Context, c *call, _ values) *mcp.CallToolResult { return c.list(ctx) },
 		},
 		{
 			name:        "desktop_close",
@@ -75,8 +75,20 @@ func lifecycleTools() []tool {
 }
 
 func (c *call) create(ctx context.Context) *mcp.CallToolResult {
-	info, own, err := c.conv.create(ctx, c.progress)
+	var (
+		b   *boot
+		own bool
+		err error
+	)
+	arrivalOf(ctx).pass(func() { b, own, err = c.conv.create(ctx) })
 	if err != nil {
+		return c.failed(err)
+	}
+	info, err := b.wait(ctx, c.progress)
+	if err != nil {
+		if !own { // nobody would learn its id
+			b.cancel(err)
+		}
 		return c.failed(err)
 	}
 	d := describeDesktop(info, own)
@@ -87,7 +99,8 @@ func (c *call) create(ctx context.Context) *mcp.CallToolResult {
 	return result(d, fmt.Sprintf("Desktop %s is ready: %s. %s Take a screenshot to see it.", d.DesktopID, d.sentence(), use))
 }
 
-func (c *call) list() *mcp.CallToolResult {
+func (c *call) list(ctx context.Context) *mcp.CallToolResult {
+	arrivalOf(ctx).pass(nil)
 	out := ListOutcome{Desktops: []DesktopOutcome{}}
 	lines := []string{"No desktop is running. One is started by the first call that needs it."}
 	if list := c.conv.desktops.List(c.conv.owner); len(list) > 0 {
@@ -106,9 +119,10 @@ func (c *call) list() *mcp.CallToolResult {
 }
 
 func (c *call) close(ctx context.Context, id string) *mcp.CallToolResult {
+	arrivalOf(ctx).pass(nil)
 	id, err := c.conv.end(ctx, id)
-	if errors.Is(err, context.Canceled) && ctx.Err() == nil {
-		return result(CloseOutcome{id}, "The desktop was still starting; that was given up.")
+	if errors.Is(err, errBootClosed) {
+		return result(CloseOutcome{}, "The desktop had not started yet; that was given up.")
 	}
 	if err != nil {
 		return c.failed(err)

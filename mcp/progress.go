@@ -33,7 +33,7 @@ func newProgress(ctx context.Context, req mcp.CallToolRequest) *progress {
 		return nil
 	}
 	srv, token := server.ServerFromContext(ctx), req.Params.Meta.ProgressToken
-	return startProgress(ctx, func(n int, message string) {
+	return startProgress(ctx, req.Params.Name, func(n int, message string) {
 		// It fails when the client does not read; the result is what counts.
 		_ = srv.SendNotificationToClient(ctx, "notifications/progress", map[string]any{
 			"progressToken": token,
@@ -44,9 +44,9 @@ func newProgress(ctx context.Context, req mcp.CallToolRequest) *progress {
 }
 
 // startProgress starts the heartbeat of a progress that is told through send.
-func startProgress(ctx context.Context, send func(n int, message string)) *progress {
+func startProgress(ctx context.Context, message string, send func(n int, message string)) *progress {
 	ctx, cancel := context.WithCancel(ctx)
-	p := &progress{send: send, begun: time.Now(), stop: cancel}
+	p := &progress{send: send, begun: time.Now(), stop: cancel, message: message}
 	p.wg.Go(func() {
 		t := time.NewTicker(heartbeat)
 		defer t.Stop()
@@ -77,16 +77,22 @@ func (p *progress) tell(message string) {
 	p.send(p.n, message)
 }
 
+// doing says what is going on from now on, which the next beat tells.
+func (p *progress) doing(message string) {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.message = message
+}
+
 // beat repeats what is going on, with the time it has taken.
 func (p *progress) beat() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	message := p.message
-	if message == "" {
-		message = "working"
-	}
 	p.n++
-	p.send(p.n, message+", "+time.Since(p.begun).Round(time.Second).String())
+	p.send(p.n, p.message+", "+time.Since(p.begun).Round(time.Second).String())
 }
 
 // end ends the heartbeat; nothing is sent after it.

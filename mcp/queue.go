@@ -32,14 +32,14 @@ func (q *queue) join(key string) *turn {
 	return t
 }
 
-// wait waits until everyone who joined before has left.
+// wait waits until everyone who joined before has left. It fails when ctx has
+// ended by then, also if the turn has come at the same time.
 func (t *turn) wait(ctx context.Context) error {
 	select {
 	case <-t.come:
-		return nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
+	return context.Cause(ctx)
 }
 
 // leave gives the place up, whether its turn has come or not.

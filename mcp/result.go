@@ -63,7 +63,7 @@ func (c *call) done(d Desktop, v view, a, onScreen desktop.Action, res *desktop.
 	out.Changed = new(!current)
 	shot, isShot := onScreen.(desktop.Screenshot)
 	if current && !isShot {
-		return result(out, withNotices(out.Notices, text+" The screen is unchanged"+settled(out)+", so no picture is sent."))
+		return result(out, withNotices(out.Notices, text+" The screen is unchanged"+after(out)+", so no picture is sent."))
 	}
 	img, frame, err := v.show(d.Screen(), shot.Region)
 	if err != nil {
@@ -106,12 +106,20 @@ func settled(o Outcome) string {
 	return fmt.Sprintf(" and was still changing after %d ms", *o.SettleMS)
 }
 
+// after says how long was waited for a change that did not come.
+func after(o Outcome) string {
+	if o.SettleMS == nil {
+		return ""
+	}
+	return fmt.Sprintf(" after %d ms", *o.SettleMS)
+}
+
 // caption says of a picture what a model must know to aim by it.
 func caption(v view, p *PictureInfo) string {
 	var s string
 	switch {
 	case p.Region != nil:
-		s = fmt.Sprintf(" The picture is %dx%d pixels; they are no coordinates: those are pixels of the whole screenshot.", p.Width, p.Height)
+		s = fmt.Sprintf(" The picture is %dx%d pixels; coordinates are still those of the whole screenshot.", p.Width, p.Height)
 	case p.Scaled:
 		s = fmt.Sprintf(" The picture is %dx%d pixels, scaled from %v; coordinates are pixels of this picture.", p.Width, p.Height, v.screen)
 	default:

@@ -2,8 +2,8 @@ package mcp
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/vmette/vmette-mcp/desktop"
@@ -44,11 +44,11 @@ func did(tool string, a desktop.Action, o Outcome) string {
 		}
 		return "Pressed " + plainLine(a.Keys, maxExcerpt) + "."
 	case desktop.HoldKey:
-		return fmt.Sprintf("Held %s for %v.", plainLine(a.Keys, maxExcerpt), milliseconds(a.DurationMS))
+		return "Held " + plainLine(a.Keys, maxExcerpt) + " for " + inSeconds(a.DurationMS) + "."
 	case desktop.Type:
 		return "Typed " + plural(utf8.RuneCountInString(a.Text), "character", "characters") + "."
 	case desktop.Wait:
-		return fmt.Sprintf("Waited %v.", milliseconds(a.DurationMS))
+		return "Waited " + inSeconds(a.DurationMS) + "."
 	case desktop.OpenURL:
 		return "Opened " + plainLine(a.URL, maxExcerpt) + " in the browser."
 	}
@@ -93,4 +93,5 @@ func notches(a desktop.Scroll) string {
 	return strings.Join(parts, " and ")
 }
 
-func milliseconds(ms int) time.Duration { return time.Duration(ms) * time.Millisecond }
+// inSeconds returns "1.5 s" for 1500.
+func inSeconds(ms int) string { return strconv.FormatFloat(float64(ms)/1000, 'f', -1, 64) + " s" }

@@ -17,7 +17,7 @@ import (
 const (
 	maxMessage = 4 << 20                 // bytes of one message of the client
 	closeLimit = 1500 * time.Millisecond // for the desktops to end once the client is gone
-	flushLimit = 250 * time.Millisecond  // for the client to take the last answers
+	flushLimit = 300 * time.Millisecond  // for the client to take the last answers
 )
 
 // ServeStdio serves one conversation: messages of JSON-RPC 2.0 as lines on in,
@@ -64,10 +64,12 @@ func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) er
 	limit, stop := context.WithTimeout(context.WithoutCancel(ctx), closeLimit)
 	defer stop()
 	err = errors.Join(err, conv.Close(limit))
-	d.close(flushLimit)
+	flush, stop := context.WithTimeout(context.WithoutCancel(ctx), flushLimit)
+	defer stop()
+	err = errors.Join(err, d.close(flush))
 	select {
 	case <-written:
-	case <-time.After(flushLimit):
+	case <-flush.Done():
 		err = errors.Join(err, errors.New("write to client: it does not read"))
 	}
 	return err
