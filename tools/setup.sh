@@ -39,7 +39,6 @@ aarch64) need qemu-system-aarch64 qemu-system-arm ;;
 esac
 need mmdebstrap mmdebstrap
 need mksquashfs squashfs-tools
-need zstd zstd
 need_file /usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring
 need_file /etc/ssl/certs/ca-certificates.crt ca-certificates
 # Without root, mmdebstrap builds in a user namespace with mapped ids.

@@ -30,7 +30,7 @@ type Floor struct {
 // the guest agent and the host meet in desktop alone.
 var Floors = []Floor{
 	{Folder: "cmd", Ours: []string{"mcp", "rootfs", "sandbox", "desktop"}},
-	{Folder: "mcp", Ours: []string{"sandbox", "desktop"}},
+	{Folder: "mcp", Ours: []string{"mcp/picture", "sandbox", "desktop"}},
 	{Folder: "mcp/picture", Ours: []string{"desktop"}},
 	{Folder: "mcp/mcpclient"},
 	{Folder: "rootfs", Ours: []string{"desktop"}},
