@@ -61,7 +61,8 @@ type entry struct {
 	info    Info
 	memory  int // MiB that it counts for
 	leases  int
-	idle    *time.Timer // nil when sandboxes are never ended for being idle
+	idle    *time.Timer   // nil when sandboxes are never ended for being idle
+	gone    chan struct{} // closed when it has ended and its room is free
 }
 
 // grave is what is remembered of a sandbox that has ended.
@@ -136,6 +137,7 @@ func (m *Manager) Create(ctx context.Context, owner string, cfg Config, onStep f
 		session: session,
 		memory:  cfg.MemoryMiB,
 		leases:  1,
+		gone:    make(chan struct{}),
 		info: Info{
 			ID:        id,
 			Size:      cfg.Screen,
@@ -198,6 +200,7 @@ func (m *Manager) watch(e *entry) {
 	m.bury(e, end)
 	m.mu.Unlock()
 	m.room.give(e.memory)
+	close(e.gone)
 }
 
 // idleRest returns how much longer e may be idle: nothing when its time is up,
@@ -273,8 +276,8 @@ func (m *Manager) List(owner string) []Info {
 	return list
 }
 
-// End stops owner's sandbox and returns when it is gone, or ctx is done; it
-// ends in either case.
+// End stops owner's sandbox and returns when it is gone and its room free, or
+// ctx is done; it ends in either case.
 func (m *Manager) End(ctx context.Context, owner, id string) error {
 	m.mu.Lock()
 	e, err := m.find(owner, id)
@@ -283,8 +286,12 @@ func (m *Manager) End(ctx context.Context, owner, id string) error {
 		return err
 	}
 	e.session.finish(SessionEnd{Reason: EndStopped})
-	_, err = e.session.Wait(ctx)
-	return err
+	select {
+	case <-e.gone:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // Close ends every sandbox and every boot under way, all at once, waits until

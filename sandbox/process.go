@@ -30,14 +30,18 @@ func RecordProcess(dir string, pid int) error {
 	if err != nil {
 		return fmt.Errorf("identify process %d: %w", pid, err)
 	}
-	data, err := json.Marshal(rec)
-	if err != nil {
-		return fmt.Errorf("encode process record: %w", err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, processFile), data, 0o600); err != nil {
-		return fmt.Errorf("record process: %w", err)
+	if err := writeRecord(filepath.Join(dir, processFile), rec); err != nil {
+		return fmt.Errorf("record process %d: %w", pid, err)
 	}
 	return nil
+}
+
+func writeRecord(path string, rec processRecord) error {
+	data, err := json.Marshal(rec)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, data, 0o600)
 }
 
 // killRecorded ends the process that the record at path names, if it still
