@@ -1,0 +1,125 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/vmette/vmette-mcp/desktop"
+	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/agent"
+	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/bootlog"
+	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/link"
+	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/machine"
+	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/orders"
+	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/supervise"
+	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/xprobe"
+)
+
+// ordersFD is the descriptor on which process 1 writes to the agent.
+const ordersFD = 3
+
+// guestAgent is the child of process 1.
+func guestAgent(ctx context.Context) error {
+	if err := machine.HideMemory(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	pipe := os.NewFile(ordersFD, "orders")
+	lines := orders.NewReader(pipe)
+	var start orders.Start
+	if err := lines.Read(&start); err != nil {
+		return err
+	}
+	log := bootlog.New(os.Stderr)
+	var servers supervise.Gate // opens anew for every X server
+	var reader sync.WaitGroup
+	reader.Go(func() {
+		for {
+			var d orders.Display
+			if err := lines.Read(&d); err != nil {
+				cancel(err)
+				return
+			}
+			servers.Shut()
+			servers.Open()
+		}
+	})
+	defer reader.Wait()
+	defer pipe.Close()
+
+	err := agent.Run(ctx, agent.Config{
+		Token:    start.Token,
+		Restarts: start.Restarts,
+		Display:  start.Display,
+		Cgroup:   start.Cgroup,
+		Dial: link.Dialer{Port: start.Port, Failed: func(err error) {
+			log.Printf("the host cannot be reached yet: %v", err)
+		}}.Dial,
+		Server:  servers.Wait,
+		Guest:   true,
+		Manager: start.Manager,
+		Logger:  logger(),
+		Phase:   log.Phase,
+	})
+	var refused *desktop.RefusedError
+	if errors.As(err, &refused) {
+		// To end would be to be started again and to dial again.
+		log.Printf("%v", err)
+		<-ctx.Done()
+	}
+	return err
+}
+
+// nativeAgent serves the X server of the environment to a host on a Unix
+// socket.
+func nativeAgent(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
+	display := flags.String("display", os.Getenv("DISPLAY"), "X `display` to serve")
+	connect := flags.String("connect", "", "where the host listens, as unix:`PATH`")
+	tokenFile := flags.String("token-file", "", "`file` that holds the token to show to the host")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	path, ok := strings.CutPrefix(*connect, "unix:")
+	if !ok || *tokenFile == "" || *display == "" || flags.NArg() > 0 {
+		return errors.New("use desktop-agent serve --display :N --connect unix:PATH --token-file FILE")
+	}
+	token, err := os.ReadFile(*tokenFile)
+	if err != nil {
+		return fmt.Errorf("read token: %w", err)
+	}
+	os.Setenv("DISPLAY", *display) // for what the host starts
+	return agent.Run(ctx, agent.Config{
+		Token:   strings.TrimSpace(string(token)),
+		Display: *display,
+		Dial: func(ctx context.Context) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", path)
+		},
+		Logger: logger(),
+	})
+}
+
+// probe is a window that says what it sees.
+func probe(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("probe", flag.ContinueOnError)
+	display := flags.String("display", os.Getenv("DISPLAY"), "X `display` to open the window on")
+	flash := flags.Bool("flash", false, "change the colour of the window at each press of a button")
+	motion := flags.Bool("motion", false, "report motion of the pointer too")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	return xprobe.Run(ctx, *display, xprobe.Options{Flash: *flash, Motion: *motion}, os.Stdout)
+}
+
+func logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelInfo}))
+}

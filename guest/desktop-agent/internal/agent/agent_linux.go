@@ -1,0 +1,140 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/vmette/vmette-mcp/desktop"
+	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/browse"
+	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/run"
+	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/serve"
+)
+
+// Config says what an agent serves, and to whom.
+type Config struct {
+	Token    string // shown to the host
+	Restarts int    // how many agents there were before this one
+	Display  string // such as ":0"
+	Cgroup   string // see run.New
+
+	// Dial returns a connection to the host as soon as there can be one.
+	Dial func(context.Context) (net.Conn, error)
+	// Server waits until an X server takes connections that is not the one
+	// numbered after, and returns its number. Nil means that there is one,
+	// which does not come back when it has ended.
+	Server func(ctx context.Context, after uint64) (uint64, error)
+	// Guest says that the display belongs to a machine that runs nothing else:
+	// it is painted, waited for until its window manager is there, and watched
+	// for busy processors.
+	Guest bool
+	// Manager says that the window manager, if Guest, announces itself.
+	Manager bool
+
+	Logger *slog.Logger      // nil discards
+	Phase  func(name string) // is told what has been reached; may be nil
+}
+
+// version is what the hello calls this program.
+const version = "vmette desktop-agent"
+
+// Times between two connections to a host that ends them at once.
+const (
+	firstDelay = 50 * time.Millisecond
+	lastDelay  = 2 * time.Second
+	steady     = 5 * time.Second
+)
+
+const restartNotice = "The guest agent ended unexpectedly and was started again: commands that it ran may have been stopped, and no key or button is held down. Take a screenshot before going on."
+
+// Run serves until ctx ends, or until nothing can be served any more.
+func Run(ctx context.Context, cfg Config) error {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Phase == nil {
+		cfg.Phase = func(string) {}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+
+	runner := run.New(cfg.Cgroup)
+	defer runner.Close()
+	browser := &browse.Browser{Display: cfg.Display}
+	if !cfg.Guest {
+		defer browser.Close()
+	}
+	server := &serve.Server{Desk: new(serve.Desk), Runner: runner, Browser: browser}
+	if cfg.Restarts > 0 {
+		server.Desk.Notify(restartNotice)
+	}
+	var keeper sync.WaitGroup
+	keeper.Go(func() { cancel(keepDisplay(ctx, cfg, server.Desk)) })
+	defer keeper.Wait()
+	defer cancel(nil)
+
+	err := connect(ctx, cfg, server)
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return err
+}
+
+// connect serves one connection after the other.
+func connect(ctx context.Context, cfg Config, server *serve.Server) error {
+	delay := firstDelay
+	for {
+		// The host may take the hello for a desktop that can be used.
+		display, err := server.Desk.Wait(ctx)
+		if err != nil {
+			return err
+		}
+		conn, err := cfg.Dial(ctx)
+		if err != nil {
+			return err
+		}
+		cfg.Phase("connected")
+		begun := time.Now()
+		guest, err := desktop.NewGuest(ctx, conn, desktop.Hello{
+			Agent:    version,
+			Token:    cfg.Token,
+			Screen:   display.Size(),
+			Restarts: cfg.Restarts,
+		})
+		var refused *desktop.RefusedError
+		if errors.As(err, &refused) {
+			return fmt.Errorf("serve host: %w", err)
+		}
+		if err == nil {
+			cfg.Phase("welcome")
+			err = server.Serve(ctx, guest)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		cfg.Logger.Info("connection to the host ended", "error", err)
+		if time.Since(begun) >= steady {
+			delay = firstDelay
+		}
+		if err := pause(ctx, delay); err != nil {
+			return err
+		}
+		delay = min(2*delay, lastDelay)
+	}
+}
+
+// pause lets some time pass.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

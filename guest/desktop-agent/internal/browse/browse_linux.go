@@ -1,0 +1,160 @@
+package browse
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/vmette/vmette-mcp/desktop"
+	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/rootwin"
+)
+
+// browsers are the programs that take an address, best first. The first is
+// what an image's administrator has chosen, on Debian and its kin.
+var browsers = []string{
+	"x-www-browser", "chromium", "chromium-browser", "google-chrome", "firefox", "firefox-esr",
+	"epiphany-browser", "xdg-open",
+}
+
+// windowLimit is how long a browser may take to show its first window. Under
+// emulation that has been seen to be half a minute.
+const windowLimit = 90 * time.Second
+
+// maxComplaint is how much of what a failed browser printed is told.
+const maxComplaint = 2 << 10
+
+// Browser starts browsers. The zero Browser uses $DISPLAY, or else the display
+// of the environment.
+type Browser struct {
+	Display string // such as ":0"
+	LogDir  string // of the user's, for what browsers print; empty for the system's temporary one
+
+	mu   sync.Mutex
+	runs sync.WaitGroup
+	live map[*exec.Cmd]bool
+}
+
+// Open starts the browser with an address, or has the one that runs already
+// take it, and returns when that has shown a window or is content. Its errors
+// are *desktop.Error.
+func (b *Browser) Open(ctx context.Context, address string) (notice string, err error) {
+	if strings.HasPrefix(address, "-") {
+		return "", desktop.Errorf(desktop.CodeInvalid, "an address cannot begin with a hyphen: send http://HOST/..., https://HOST/... or file:///PATH")
+	}
+	program, err := find()
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	watch, err := rootwin.WatchWindows(ctx, b.Display)
+	if err != nil {
+		return "", desktop.Errorf(desktop.CodeUnavailable, "the browser was not started: %v", err)
+	}
+	shown := make(chan error, 1)
+	var waiting sync.WaitGroup
+	waiting.Go(func() { shown <- watch.Next(ctx) })
+	defer waiting.Wait()
+	defer cancel()
+	defer watch.Close()
+
+	ended, complaint, err := b.start(program, address)
+	if err != nil {
+		return "", desktop.Errorf(desktop.CodeInternal, "start %s: %v", filepath.Base(program), err)
+	}
+	limit := time.NewTimer(windowLimit)
+	defer limit.Stop()
+	select {
+	case <-shown:
+		return "", nil
+	case state := <-ended:
+		if !state.Success() {
+			return "", desktop.Errorf(desktop.CodeInternal, "%s could not open the address (%v): %s", filepath.Base(program), state, complaint())
+		}
+		return "", nil
+	case <-limit.C:
+		return "the browser was started but has shown no window within " + windowLimit.String() + ": take a screenshot in a while", nil
+	case <-ctx.Done():
+		return "", desktop.Errorf(desktop.CodeCancelled, "the browser was started, but nobody waited until it showed the address")
+	}
+}
+
+func find() (string, error) {
+	for _, name := range browsers {
+		if path, err := exec.LookPath(name); err == nil {
+			return path, nil
+		}
+	}
+	return "", desktop.Errorf(desktop.CodeUnavailable, "the image has no web browser: it would need one of %s", strings.Join(browsers, ", "))
+}
+
+// start starts a program in a session of its own. What it prints goes to a
+// file, which it can hold for as long as it likes.
+func (b *Browser) start(program, address string) (ended <-chan *os.ProcessState, complaint func() string, err error) {
+	log, err := os.CreateTemp(b.LogDir, "browser-*.log")
+	if err != nil {
+		return nil, nil, err
+	}
+	// Without a name it is gone with the last program that writes to it.
+	os.Remove(log.Name())
+	cmd := exec.Command(program, address)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if home, err := os.UserHomeDir(); err == nil {
+		cmd.Dir = home
+	}
+	if err := cmd.Start(); err != nil {
+		log.Close()
+		return nil, nil, err
+	}
+	b.mu.Lock()
+	if b.live == nil {
+		b.live = make(map[*exec.Cmd]bool)
+	}
+	b.live[cmd] = true
+	b.mu.Unlock()
+
+	end := make(chan *os.ProcessState, 1)
+	var text string
+	b.runs.Go(func() {
+		defer log.Close()
+		cmd.Wait()
+		b.mu.Lock()
+		delete(b.live, cmd)
+		b.mu.Unlock()
+		text = tail(log)
+		end <- cmd.ProcessState
+	})
+	return end, func() string { return text }, nil
+}
+
+// tail returns the last of what was printed, on one line.
+func tail(log *os.File) string {
+	size, err := log.Seek(0, io.SeekEnd)
+	if err != nil || size == 0 {
+		return "it printed nothing"
+	}
+	b, err := io.ReadAll(io.NewSectionReader(log, max(0, size-maxComplaint), maxComplaint))
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err.Error()
+	}
+	return strings.Join(strings.Fields(string(b)), " ")
+}
+
+// Close kills the browsers that this Browser has started and that still run.
+// Only tests and measurements need it: in a guest, browsers outlive the agent.
+func (b *Browser) Close() {
+	b.mu.Lock()
+	for cmd := range b.live {
+		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	}
+	b.mu.Unlock()
+	b.runs.Wait()
+}

@@ -1,0 +1,4 @@
+// Package browse opens addresses in the web browser of the desktop. The browser
+// is not the agent's child in any sense that matters: it goes on when the agent
+// has answered.
+package browse

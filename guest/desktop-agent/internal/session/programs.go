@@ -1,0 +1,61 @@
+package session
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/vmette/vmette-mcp/desktop"
+)
+
+// Programs that can take a part, best first.
+var (
+	xServers = []string{"Xvnc", "Xtigervnc", "Xvfb"}
+
+	windowManagers = []string{
+		"openbox", "xfwm4", "marco", "metacity", "fluxbox", "icewm", "jwm", "fvwm3", "fvwm", "twm",
+		"x-window-manager", "/etc/alternatives/x-window-manager",
+	}
+
+	// silentManagers are those that do not follow the Extended Window Manager
+	// Hints, so that nobody can know when they are ready.
+	silentManagers = []string{"twm", "x-window-manager"}
+
+	panels = []string{"tint2", "xfce4-panel", "lxqt-panel", "lxpanel", "mate-panel"}
+)
+
+// xServerArgs is the command line of the X server at path.
+func xServerArgs(path string, screen desktop.Size, hostname string, p paths) []string {
+	args := []string{
+		path, Display,
+		"-auth", p.xauthority,
+		"-displayfd", "3", // says when it is ready
+		"-nolisten", "tcp",
+		"-noreset",   // or the keymap is lost with the last client
+		"-dpi", "96", //
+		"-s", "0", // no screen saver
+	}
+	if filepath.Base(path) == "Xvfb" {
+		return append(args, "-screen", "0", screen.String()+"x24")
+	}
+	return append(args,
+		"-geometry", screen.String(),
+		"-depth", "24",
+		"-desktop", hostname,
+		// Whoever may open the socket may look: it is the user's own.
+		"-rfbport", "-1",
+		"-rfbunixpath", p.rfb,
+		"-rfbunixmode", fmt.Sprint(0o600),
+		"-SecurityTypes", "None",
+		"-AcceptSetDesktopSize=0", // coordinates stay what they were
+		"-Log", "*:stderr:30",
+	)
+}
+
+// sessionBusArgs and systemBusArgs start the two message buses of a desktop.
+func sessionBusArgs(path string, p paths) []string {
+	return []string{path, "--session", "--nofork", "--nopidfile", "--nosyslog", "--address=unix:path=" + p.bus, "--print-address=3"}
+}
+
+func systemBusArgs(path string) []string {
+	return []string{path, "--system", "--nofork", "--nopidfile", "--nosyslog"}
+}

@@ -1,0 +1,168 @@
+package supervise
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/bootlog"
+)
+
+// Times between the end of a program and its next start. The first restart is
+// immediate; each one after that waits twice as long, until the program has run
+// for steady.
+const (
+	firstDelay = 100 * time.Millisecond
+	lastDelay  = 10 * time.Second
+	steady     = 10 * time.Second
+)
+
+// Service is a program that shall run all the time.
+type Service struct {
+	// Name stands in the log.
+	Name string
+	// Command waits for what the program needs and says how to start it. It
+	// is called before every start. The files of its result are closed after
+	// the start. Its error stops the service.
+	Command func(ctx context.Context) (Command, error)
+	// Ready, if not nil, is opened when the program has written a line to its
+	// descriptor 3, and shut when it has ended.
+	Ready *Gate
+	// Feed, if not nil, writes what the program reads from its descriptor 3
+	// while ctx lasts, which ends with the program. It excludes Ready.
+	Feed func(ctx context.Context, w io.Writer)
+	// Started, if not nil, is called after every start.
+	Started func(*Process)
+}
+
+// Keep keeps a service running until ctx ends, and then kills it and returns
+// when it is gone. It returns nil then; before, only when the service cannot
+// be started by any means.
+func (r *Reaper) Keep(ctx context.Context, s Service, log *bootlog.Log) error {
+	var wait backoff
+	for {
+		err := s.run(ctx, r, log, &wait)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.Name, err)
+		}
+		timer := time.NewTimer(wait.delay)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		}
+	}
+}
+
+// run lets the program run once.
+func (s Service) run(ctx context.Context, r *Reaper, log *bootlog.Log, wait *backoff) error {
+	c, err := s.Command(ctx)
+	if err != nil {
+		return err
+	}
+	if c.Cgroup != nil {
+		defer c.Cgroup.Close()
+	}
+	defer closeAll(c.Files)
+	var ours *os.File
+	if s.Ready != nil || s.Feed != nil {
+		read, write, err := os.Pipe()
+		if err != nil {
+			return err
+		}
+		theirs := write
+		if ours = read; s.Feed != nil {
+			ours, theirs = write, read
+		}
+		defer ours.Close()
+		c.Files = append(c.Files, theirs)
+	}
+	begun := time.Now()
+	p, err := r.Start(c)
+	closeAll(c.Files)
+	if err != nil {
+		wait.after(0)
+		log.Printf("%s: %v; next try in %v", s.Name, err, wait.delay)
+		return nil
+	}
+	if s.Started != nil {
+		s.Started(p)
+	}
+	switch {
+	case s.Feed != nil:
+		defer s.feed(ctx, ours)()
+	case s.Ready != nil:
+		defer s.watch(ours, log)()
+	}
+	select {
+	case <-p.Done():
+		wait.after(time.Since(begun))
+		log.Printf("%s ended with %s; starting it again in %v", s.Name, p.End(), wait.delay)
+	case <-ctx.Done():
+		p.Kill()
+		<-p.Done()
+	}
+	return nil
+}
+
+// feed runs Feed. The function that it returns ends it.
+func (s Service) feed(ctx context.Context, w *os.File) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.Feed(ctx, w)
+	}()
+	return func() {
+		cancel()
+		w.SetWriteDeadline(time.Unix(1, 0))
+		<-done
+	}
+}
+
+// watch opens the gate once a line has come. The function that it returns ends
+// the watch and shuts the gate.
+func (s Service) watch(ready *os.File, log *bootlog.Log) (stop func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if _, err := bufio.NewReader(ready).ReadSlice('\n'); err == nil {
+			log.Phase(s.Name)
+			s.Ready.Open()
+		}
+	}()
+	return func() {
+		// A child of the program may hold the other end open.
+		ready.SetReadDeadline(time.Unix(1, 0))
+		<-done
+		s.Ready.Shut()
+	}
+}
+
+// backoff is the delay before the next start.
+type backoff struct {
+	delay time.Duration
+	next  time.Duration
+}
+
+// after computes the delay after a program that ran so long.
+func (b *backoff) after(ran time.Duration) {
+	if ran >= steady {
+		b.next = 0
+	}
+	b.delay = b.next
+	b.next = min(max(2*b.next, firstDelay), lastDelay)
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}

@@ -1,0 +1,250 @@
+package supervise
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
+
+	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/bootlog"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// shell is a command that runs a script, with what it prints going to out.
+func shell(script string, out *os.File) Command {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		panic(err)
+	}
+	if out == nil {
+		out, err = os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	} else {
+		var fd int
+		fd, err = unix.Dup(int(out.Fd()))
+		out = os.NewFile(uintptr(fd), "out")
+	}
+	if err != nil {
+		panic(err)
+	}
+	return Command{Path: "/bin/sh", Args: []string{"sh", "-c", script}, Files: []*os.File{null, out, out}}
+}
+
+func newReaper(t *testing.T) *Reaper {
+	t.Helper()
+	r := NewReaper()
+	t.Cleanup(r.Close)
+	return r
+}
+
+func TestProcessSaysHowItEnded(t *testing.T) {
+	r := newReaper(t)
+	for script, want := range map[string]string{
+		"exit 0":       "exit code 0",
+		"exit 7":       "exit code 7",
+		"kill -9 $$":   "signal: killed",
+		"kill -TERM 0": "signal: terminated",
+	} {
+		c := shell(script, nil)
+		c.Sys.Setsid = true
+		p, err := r.Start(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-p.Done()
+		if got := p.End(); got != want {
+			t.Errorf("%q ended with %q, want %q", script, got, want)
+		}
+		p.Kill() // after the end: must not touch whoever has the number now
+	}
+}
+
+func TestStartNamesAProgramThatIsNotThere(t *testing.T) {
+	_, err := newReaper(t).Start(Command{Path: "/nowhere/program"})
+	if err == nil || !strings.Contains(err.Error(), "/nowhere/program") {
+		t.Errorf("Start: %v, want an error that names the program", err)
+	}
+}
+
+// TestReaperTakesOrphans makes this process the one that orphans go to, as
+// process 1 is, and looks for zombies.
+func TestReaperTakesOrphans(t *testing.T) {
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+	r := newReaper(t)
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	// The shell ends first and leaves a child that ends when our pipe closes.
+	in, hold, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := shell("cat <&3 >/dev/null & echo $!", write)
+	c.Files = append(c.Files, in)
+	p, err := r.Start(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeAll(c.Files)
+	write.Close()
+	<-p.Done()
+	hold.Close()
+	io.Copy(io.Discard, read)
+	// Every child is gone, not a zombie, once a wait finds none.
+	for {
+		err := unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		if err == unix.ECHILD {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestKeepStartsAgain(t *testing.T) {
+	r := newReaper(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	var log bytes.Buffer
+	starts := 0
+	s := Service{
+		Name: "panel",
+		Command: func(context.Context) (Command, error) {
+			if starts++; starts == 3 {
+				cancel()
+			}
+			return shell("exit 3", nil), nil
+		},
+	}
+	if err := r.Keep(ctx, s, bootlog.New(&log)); err != nil {
+		t.Fatal(err)
+	}
+	want := "vmette: panel ended with exit code 3; starting it again in 0s\n" +
+		"vmette: panel ended with exit code 3; starting it again in 100ms\n"
+	if diff := cmp.Diff(want, log.String()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestKeepEndsTheProgramWithItsContext(t *testing.T) {
+	r := newReaper(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	var started *Process
+	s := Service{
+		Name:    "wm",
+		Command: func(context.Context) (Command, error) { return shell("exec sleep 600", nil), nil },
+		Started: func(p *Process) { started = p; cancel() },
+	}
+	if err := r.Keep(ctx, s, nil); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-started.Done():
+	default:
+		t.Error("Keep returned while its program runs")
+	}
+}
+
+func TestGateFollowsTheProgram(t *testing.T) {
+	r := newReaper(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	var ready Gate
+	var wg sync.WaitGroup
+	procs := make(chan *Process, 2)
+	wg.Go(func() {
+		r.Keep(ctx, Service{
+			Name:    "x11",
+			Command: func(context.Context) (Command, error) { return shell("echo 0 >&3; exec sleep 600", nil), nil },
+			Ready:   &ready,
+			Started: func(p *Process) { procs <- p },
+		}, nil)
+	})
+	first, err := ready.Wait(ctx, 0)
+	if err != nil || first != 1 {
+		t.Fatalf("first opening is %d, %v; want 1", first, err)
+	}
+	(<-procs).Kill()
+	second, err := ready.Wait(ctx, first)
+	if err != nil || second != 2 {
+		t.Fatalf("opening after the restart is %d, %v; want 2", second, err)
+	}
+	cancel()
+	wg.Wait()
+	if state, _ := ready.look(); state&1 == 1 {
+		t.Error("the gate is open although the program is gone")
+	}
+}
+
+func TestGateStaysShutForAProgramThatNeverIsReady(t *testing.T) {
+	r := newReaper(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	var ready Gate
+	starts := 0
+	r.Keep(ctx, Service{
+		Name: "x11",
+		Command: func(context.Context) (Command, error) {
+			if starts++; starts == 2 {
+				cancel()
+			}
+			return shell("printf 0 >&3", nil), nil
+		},
+		Ready: &ready,
+	}, nil)
+	if state, _ := ready.look(); state != 0 {
+		t.Errorf("the gate changed %d times", state)
+	}
+}
+
+func TestFeedIsReadByTheProgram(t *testing.T) {
+	r := newReaper(t)
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	fed := 0
+	r.Keep(ctx, Service{
+		Name:    "agent",
+		Command: func(context.Context) (Command, error) { return shell("head -n1 <&3", write), nil },
+		Feed: func(ctx context.Context, w io.Writer) {
+			io.WriteString(w, "token\n")
+			if fed++; fed == 2 {
+				cancel()
+			}
+			<-ctx.Done() // of the run, not only of the service
+		},
+	}, nil)
+	write.Close()
+	got, _ := io.ReadAll(read)
+	if !strings.HasPrefix(string(got), "token\n") {
+		t.Errorf("the program read %q", got)
+	}
+}
+
+func TestBackoffDoublesUntilTheProgramIsSteady(t *testing.T) {
+	var b backoff
+	var got []time.Duration
+	for _, ran := range []time.Duration{0, 0, 0, 0, 0, 0, 0, 0, 0, steady, 0} {
+		b.after(ran)
+		got = append(got, b.delay)
+	}
+	const ms = time.Millisecond
+	want := []time.Duration{0, 100 * ms, 200 * ms, 400 * ms, 800 * ms, 1600 * ms, 3200 * ms, 6400 * ms, lastDelay, 0, 100 * ms}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
