@@ -239,6 +239,9 @@ func TestProtocolPage(t *testing.T) {
 			t.Errorf("%s:%d: a block of JSON without its source", page, i+1)
 			continue
 		}
+		if i+2 >= len(lines) || lines[i+2] != "```" {
+			t.Fatalf("%s:%d: a block of JSON is not one line", page, i+1)
+		}
 		blocks++
 		a, err := txtar.ParseFile(filepath.Join("testdata", archive))
 		if err != nil {
