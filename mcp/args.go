@@ -8,8 +8,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-
-	"github.com/mark3labs/mcp-go/mcp"
 )
 
 // param is one argument of a tool. Its schema, which a client sees, and its
@@ -135,23 +133,6 @@ func splitObject(raw json.RawMessage) ([]field, error) {
 
 func notJSON(err error) error {
 	return fmt.Errorf("the arguments are not JSON (%v): send a JSON object", err)
-}
-
-// schemaOf is the schema that a client is shown of params.
-func schemaOf(params []param) mcp.ToolInputSchema {
-	s := mcp.ToolInputSchema{
-		Type:                 "object",
-		Properties:           make(map[string]any),
-		AdditionalProperties: false,
-	}
-	for _, p := range params {
-		s.Properties[p.name] = p.schema
-		s.PropertyOrder = append(s.PropertyOrder, p.name)
-		if p.required {
-			s.Required = append(s.Required, p.name)
-		}
-	}
-	return s
 }
 
 func names(params []param) string {

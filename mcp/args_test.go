@@ -115,7 +115,7 @@ func TestArgumentsBecomeActions(t *testing.T) {
 				t.Errorf("the action is not valid: %v", err)
 			}
 			if raw := tc.args; raw != "" && raw != "null" {
-				if err := accepts(t, resolved(t, schemaOf(tool.params)), raw); err != nil {
+				if err := accepts(t, resolved(t, inputSchema(tool.params)), raw); err != nil {
 					t.Errorf("the schema refuses what is decoded: %v", err)
 				}
 			}
@@ -195,7 +195,7 @@ func TestWrongArguments(t *testing.T) {
 			if n := len(err.Error()); n > 1000 {
 				t.Errorf("the refusal is %d bytes long", n)
 			}
-			if !tc.beyondSchema && accepts(t, resolved(t, schemaOf(tool.params)), tc.args) == nil {
+			if !tc.beyondSchema && accepts(t, resolved(t, inputSchema(tool.params)), tc.args) == nil {
 				t.Error("the schema accepts what is refused")
 			}
 		})
@@ -217,7 +217,7 @@ func TestExamplesAreRight(t *testing.T) {
 			if err := fill(preset, v).Validate(); err != nil {
 				t.Errorf("%s %s: %v", row.Name, tool.example, err)
 			}
-			if err := accepts(t, resolved(t, schemaOf(tool.params)), tool.example); err != nil {
+			if err := accepts(t, resolved(t, inputSchema(tool.params)), tool.example); err != nil {
 				t.Errorf("%s %s: %v", row.Name, tool.example, err)
 			}
 		}
@@ -242,7 +242,7 @@ func FuzzDecodeArgs(f *testing.F) {
 	}
 	f.Add(`{"coordinate":[1e2,2.0],"text":"\ud83d","repeat":1E0}`)
 	f.Add(`{"region":[0,0,1,1],"duration":0.5,"\u0064uration":1}`)
-	schema := resolved(f, schemaOf(params))
+	schema := resolved(f, inputSchema(params))
 	f.Fuzz(func(t *testing.T, raw string) {
 		v, err := decodeArgs(params, json.RawMessage(raw))
 		if err != nil {

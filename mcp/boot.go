@@ -64,15 +64,18 @@ func (b *boot) onStep(step string) {
 	b.stepped = make(chan struct{})
 }
 
-// ready reports whether the desktop is there.
-func (b *boot) ready() bool {
+// ended reports whether info or err is there.
+func (b *boot) ended() bool {
 	select {
 	case <-b.done:
-		return b.err == nil
+		return true
 	default:
 		return false
 	}
 }
+
+// ready reports whether the desktop is there.
+func (b *boot) ready() bool { return b.ended() && b.err == nil }
 
 // wait waits until the desktop is there, and tells p of each step.
 func (b *boot) wait(ctx context.Context, p *progress) (sandbox.Info, error) {

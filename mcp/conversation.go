@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/vmette/vmette-mcp/sandbox"
@@ -29,6 +31,8 @@ type Conversation struct {
 	own    *boot           // of the conversation's own desktop; nil until it is needed
 	made   map[string]bool // desktops that Close ends
 	seen   map[string]bool // desktops of whose screen the model has the present picture
+
+	unclaimed []*boot // those whose desktop_create was given up, oldest first
 }
 
 // errClosed is why a call fails whose conversation has ended.
@@ -59,34 +63,30 @@ func (s *Server) newConversation(owner string) *Conversation {
 
 // Close ends the conversation: boots under way are given up and all its
 // desktops are ended, side by side. It returns when they are gone or ctx is
-// done. It may be called more than once.
+// done; a boot that is not given up by then is left to the owner of Desktops.
 func (c *Conversation) Close(ctx context.Context) error {
 	c.mu.Lock()
 	c.closed = true
 	c.mu.Unlock()
 	c.cancel(errClosed)
+	var all []error
 	if err := wait(ctx, &c.wg); err != nil {
-		return fmt.Errorf("give up boots: %w", err)
+		all = append(all, fmt.Errorf("give up boots: %w", err))
 	}
 
 	c.mu.Lock()
-	made := c.made
-	c.made = nil
+	made := slices.Collect(maps.Keys(c.made))
 	c.mu.Unlock()
 	errs := make(chan error, len(made))
-	for id := range made {
+	for _, id := range made {
 		go func() { errs <- c.desktops.End(ctx, c.owner, id) }()
 	}
-	var all []error
 	for range made {
 		if err := <-errs; err != nil && !errors.Is(err, sandbox.ErrNoDesktop) {
-			all = append(all, err)
+			all = append(all, fmt.Errorf("end desktop: %w", err))
 		}
 	}
-	if err := errors.Join(all...); err != nil {
-		return fmt.Errorf("end desktops: %w", err)
-	}
-	return nil
+	return errors.Join(all...)
 }
 
 // wait waits for wg, or until ctx is done.
@@ -151,7 +151,8 @@ func (c *Conversation) ownBoot(ctx context.Context) (*boot, error) {
 }
 
 // create starts a desktop that the client asked for. It becomes the
-// conversation's own when there is none yet.
+// conversation's own when there is none yet. A client that gave up an earlier
+// call, as some do after a minute, gets what that one started.
 func (c *Conversation) create(ctx context.Context) (b *boot, own bool, err error) {
 	cfg, err := c.images.Config(ctx)
 	if err != nil {
@@ -159,11 +160,25 @@ func (c *Conversation) create(ctx context.Context) (b *boot, own bool, err error
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	for len(c.unclaimed) > 0 {
+		b, c.unclaimed = c.unclaimed[0], c.unclaimed[1:]
+		if !b.ended() || c.made[b.info.ID] {
+			return b, b == c.own, nil
+		}
+	}
 	b, err = c.start(cfg)
 	if own = c.own == nil; own {
 		c.own = b
 	}
 	return b, own, err
+}
+
+// giveUp is told that the client gave up the call that made b, and so never
+// learned its id.
+func (c *Conversation) giveUp(b *boot) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.unclaimed = append(c.unclaimed, b)
 }
 
 // end ends the desktop with this id, or for "" the conversation's own, also

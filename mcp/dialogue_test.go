@@ -228,7 +228,7 @@ func withoutPictures(t *testing.T, message []byte) string {
 
 // serve starts a server on a host, and returns the client's ends of its stdio.
 // end closes in and returns what the server returned.
-func serve(t *testing.T, host *fakeHost) (in io.WriteCloser, out io.Reader, end func() error) {
+func serve(t testing.TB, host *fakeHost) (in io.WriteCloser, out io.Reader, end func() error) {
 	t.Helper()
 	s, err := New(Config{Desktops: host, Images: host, Version: "test"})
 	if err != nil {

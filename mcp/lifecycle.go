@@ -48,7 +48,7 @@ func lifecycleTools() []tool {
 				"There is no need to call this first: any other tool starts a desktop when it needs one.",
 			example: `{}`,
 			hints:   hints{harmless: true, insideWorld: true},
-			output:  mcp.WithOutputSchema[DesktopOutcome](),
+			output:  DesktopOutcome{},
 			run:     func(ctx context.Context, c *call, _ values) *mcp.CallToolResult { return c.create(ctx) },
 		},
 		{
@@ -56,7 +56,7 @@ func lifecycleTools() []tool {
 			description: "List the desktops that are running, oldest first.",
 			example:     `{}`,
 			hints:       look,
-			output:      mcp.WithOutputSchema[ListOutcome](),
+			output:      ListOutcome{},
 			run:         func(ctx context.Context, c *call, _ values) *mcp.CallToolResult { return c.list(ctx) },
 		},
 		{
@@ -66,7 +66,7 @@ func lifecycleTools() []tool {
 				"The desktop to end. Without it: this conversation's own desktop.")},
 			example: `{}`,
 			hints:   hints{insideWorld: true},
-			output:  mcp.WithOutputSchema[CloseOutcome](),
+			output:  CloseOutcome{},
 			run: func(ctx context.Context, c *call, v values) *mcp.CallToolResult {
 				return c.close(ctx, get[string](v, "desktop_id"))
 			},
@@ -85,10 +85,10 @@ func (c *call) create(ctx context.Context) *mcp.CallToolResult {
 		return c.failed(err)
 	}
 	info, err := b.wait(ctx, c.progress)
+	if ctx.Err() != nil {
+		c.conv.giveUp(b)
+	}
 	if err != nil {
-		if !own { // nobody would learn its id
-			b.cancel(err)
-		}
 		return c.failed(err)
 	}
 	d := describeDesktop(info, own)

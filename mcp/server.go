@@ -17,7 +17,7 @@ import (
 // instructions are what every model is told of the server.
 const instructions = `These tools operate a Linux desktop in a virtual machine of your own. It is started by the first call and thrown away at the end; nothing on it is precious.
 
-- Look with screenshot. Coordinates are pixels of the last whole screenshot, (0, 0) at the top left. zoom shows a part at full resolution; its pixels are no coordinates.
+- Look with screenshot. Coordinates are pixels of the last whole screenshot, (0, 0) at the top left. zoom shows a part at full resolution; coordinates stay those of the whole screenshot.
 - An action answers once the screen has settled, and shows it if it changed. Do not take a screenshot after each action, and do not wait between actions.
 - "unchanged" means that the screen is as you last saw it: what you did may have had no effect.
 - exec runs a shell command without the screen, which is faster and surer than a terminal window.
@@ -65,7 +65,11 @@ func New(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("create mcp server: %w", err)
 	}
 	for _, t := range append(tools, lifecycleTools()...) {
-		s.mcp.AddTool(t.definition(), s.handler(t))
+		d, err := t.definition()
+		if err != nil {
+			return nil, fmt.Errorf("create mcp server: %w", err)
+		}
+		s.mcp.AddTool(d, s.handler(t))
 	}
 	return s, nil
 }

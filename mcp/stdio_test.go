@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -22,7 +23,7 @@ func toolCall(id int, name, args string) string {
 	return fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":%q,"arguments":%s}}`+"\n", id, name, args)
 }
 
-func send(t *testing.T, w io.Writer, messages ...string) {
+func send(t testing.TB, w io.Writer, messages ...string) {
 	t.Helper()
 	for _, m := range messages {
 		if _, err := io.WriteString(w, m); err != nil {
@@ -33,7 +34,7 @@ func send(t *testing.T, w io.Writer, messages ...string) {
 }
 
 // answers reads n answers and returns them by id.
-func answers(t *testing.T, out *bufio.Scanner, n int) map[string]json.RawMessage {
+func answers(t testing.TB, out *bufio.Scanner, n int) map[string]json.RawMessage {
 	t.Helper()
 	got := make(map[string]json.RawMessage)
 	for range n {
@@ -225,6 +226,33 @@ func TestCancel(t *testing.T) {
 	if err := end(); err != nil {
 		t.Error(err)
 	}
+}
+
+// A client that gave up desktop_create and calls it again gets the desktop that
+// it started, not a second one.
+func TestCreateAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		host := newFakeHost()
+		host.gate, host.steps = make(chan struct{}), make(chan string)
+		in, out, end := serve(t, host)
+		lines := scan(out)
+		send(t, in, toolCall(1, "desktop_create", `{}`))
+		host.steps <- "start qemu"
+		send(t, in, `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`+"\n")
+		synctest.Wait()
+		close(host.gate)
+		for i, want := range []string{"desk-1", "desk-2"} {
+			send(t, in, toolCall(i+2, "desktop_create", `{}`))
+			for id, got := range answers(t, lines, 1) {
+				if !strings.Contains(string(got), want) {
+					t.Errorf("%s was answered with %s", id, got)
+				}
+			}
+		}
+		if err := end(); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // A client that floods is refused what is too much, and can still cancel.

@@ -18,7 +18,7 @@ type tool struct {
 	params      []param
 	example     string // arguments of a call that is right
 	hints       hints
-	output      mcp.ToolOption // the schema of its structured content
+	output      any // the zero value of what its structured content is
 	run         func(ctx context.Context, c *call, v values) *mcp.CallToolResult
 }
 
@@ -138,13 +138,13 @@ func actionTools() ([]tool, error) {
 				params:      append(in.params[:len(in.params):len(in.params)], desktopID),
 				example:     in.example,
 				hints:       in.hints,
-				output:      mcp.WithOutputSchema[Outcome](),
+				output:      Outcome{},
 				run: func(ctx context.Context, c *call, v values) *mcp.CallToolResult {
 					return c.act(ctx, fill(row.Preset, v), get[string](v, "desktop_id"))
 				},
 			}
 			if _, ok := row.Preset.(desktop.Exec); ok {
-				t.output = mcp.WithOutputSchema[ExecOutcome]()
+				t.output = ExecOutcome{}
 			}
 			list = append(list, t)
 		}
@@ -208,13 +208,18 @@ func fill(preset desktop.Action, v values) desktop.Action {
 }
 
 // definition is what a client is shown of the tool.
-func (t tool) definition() mcp.Tool {
+func (t tool) definition() (mcp.Tool, error) {
+	output, err := outputSchema(t.output)
+	if err != nil {
+		return mcp.Tool{}, fmt.Errorf("define tool %s: %w", t.name, err)
+	}
 	title := strings.ReplaceAll(t.name, "_", " ")
 	destructive, open := !t.hints.harmless, !t.hints.insideWorld
-	d := mcp.Tool{
-		Name:        t.name,
-		Description: t.description,
-		InputSchema: schemaOf(t.params),
+	return mcp.Tool{
+		Name:            t.name,
+		Description:     t.description,
+		InputSchema:     inputSchema(t.params),
+		RawOutputSchema: output,
 		Annotations: mcp.ToolAnnotation{
 			Title:           strings.ToUpper(title[:1]) + title[1:],
 			ReadOnlyHint:    &t.hints.readOnly,
@@ -222,9 +227,7 @@ func (t tool) definition() mcp.Tool {
 			IdempotentHint:  &t.hints.idempotent,
 			OpenWorldHint:   &open,
 		},
-	}
-	t.output(&d)
-	return d
+	}, nil
 }
 
 // decode decodes the arguments of a call. Its error is for the model.
