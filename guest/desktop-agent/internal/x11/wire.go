@@ -1,6 +1,7 @@
 package x11
 
 import (
+	"bufio"
 	"context"
 	"encoding/binary"
 	"encoding/hex"
@@ -26,17 +27,18 @@ import (
 const patience = 30 * time.Second
 
 // wire is the socket of a connection to an X server. It bounds each write,
-// which xgb does not, and remembers why the connection ended, which xgb keeps
-// to itself.
+// which xgb does not, reads ahead, because xgb reads event by event, and
+// remembers why the connection ended, which xgb keeps to itself.
 type wire struct {
 	net.Conn
+	ahead *bufio.Reader
 
 	mu  sync.Mutex
 	err error
 }
 
 func (w *wire) Read(b []byte) (int, error) {
-	n, err := w.Conn.Read(b)
+	n, err := w.ahead.Read(b)
 	if err != nil {
 		w.end(err)
 	}
@@ -85,7 +87,7 @@ func dial(ctx context.Context, display, xauthority string) (*xgb.Conn, *wire, er
 	if err != nil {
 		return nil, nil, fmt.Errorf("connect to display %q: %w", display, err)
 	}
-	w := &wire{Conn: socket}
+	w := &wire{Conn: socket, ahead: bufio.NewReaderSize(socket, 32<<10)}
 	stop := context.AfterFunc(ctx, func() { w.end(context.Cause(ctx)) })
 	defer stop()
 	if err := socket.SetReadDeadline(time.Now().Add(patience)); err != nil {

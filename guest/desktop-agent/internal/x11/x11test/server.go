@@ -17,7 +17,17 @@ import (
 // Server is a private X server, ended with the test that started it.
 type Server struct {
 	Display string // such as ":7"
+	process *os.Process
 	kill    func()
+}
+
+// Stop makes the server hang until the end of the test.
+func (s *Server) Stop(t testing.TB) {
+	t.Helper()
+	if err := s.process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.process.Signal(syscall.SIGCONT) })
 }
 
 // Kill ends the server without a word to its clients.
@@ -67,7 +77,7 @@ func StartProgram(t testing.TB, path string, size desktop.Size) *Server {
 		defer close(ended)
 		_ = cmd.Wait()
 	}()
-	s := &Server{kill: func() {
+	s := &Server{process: cmd.Process, kill: func() {
 		_ = cmd.Process.Kill()
 		<-ended
 	}}
