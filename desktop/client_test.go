@@ -1,6 +1,7 @@
 package desktop
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -344,4 +345,64 @@ func TestClientConcurrent(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// A whole screen crosses a real socket, on which a frame is one writev.
+func TestClientOverSocket(t *testing.T) {
+	l, err := net.Listen("unix", t.TempDir()+"/control")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	size := Size{640, 480}
+	pix := screenOf(size, func(x, y int) uint32 { return uint32(x*2654435761) ^ uint32(y*40503) })
+	served := make(chan error, 1)
+	go func() {
+		conn, err := net.Dial("unix", l.Addr().String())
+		if err != nil {
+			served <- err
+			return
+		}
+		g, err := NewGuest(t.Context(), conn, testHello)
+		if err != nil {
+			served <- err
+			return
+		}
+		defer g.Close()
+		for number := uint64(1); ; number++ {
+			id, _, err := g.ReadRequest()
+			if err != nil {
+				served <- err
+				return
+			}
+			enc, payload := AppendPatch(nil, pix, size.Width*4, Rect{0, 0, size.Width, size.Height})
+			frame := &Frame{Number: number, Size: size, Rects: []Patch{{Rect{0, 0, size.Width, size.Height}, enc, len(payload)}}}
+			if err := g.WriteResponse(id, Response{OK: true, Frame: frame}, payload); err != nil {
+				served <- err
+				return
+			}
+		}
+	}()
+	conn, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := NewClient(t.Context(), conn, ClientConfig{Token: testToken})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for number := uint64(1); number <= 5; number++ {
+		res, err := c.Do(t.Context(), Screenshot{}, Observe{Mode: ObserveNow})
+		if err != nil || res.Frame.Number != number {
+			t.Fatalf("screenshot %d: %+v, %v", number, res, err)
+		}
+		p, ok := c.Mirror().Picture(false)
+		if !ok || !bytes.Equal(p.Pix, pix) {
+			t.Fatalf("frame %d came with other pixels", number)
+		}
+	}
+	c.Close()
+	if err := <-served; err != io.EOF {
+		t.Errorf("guest ended with %v, want EOF", err)
+	}
 }
