@@ -40,7 +40,7 @@ var commonPackages = []string{
 var desktopPackages = []string{
 	"adwaita-icon-theme", "chromium", "chromium-sandbox", "curl", "dconf-gsettings-backend", "file",
 	"fonts-liberation", "fonts-noto-cjk", "fonts-noto-color-emoji", "fonts-noto-core", "gnome-themes-extra",
-	"iproute2", "less", "libatk-adaptor", "librsvg2-common", "locales", "mousepad", "nano", "pcmanfm",
+	"iproute2", "less", "libatk-adaptor", "libgail-common", "librsvg2-common", "locales", "mousepad", "nano", "pcmanfm",
 	"python3-minimal", "shared-mime-info", "tint2", "unzip", "x11-utils", "xdg-utils",
 }
 
@@ -81,6 +81,7 @@ var docs = []string{
 	"path-include=/usr/share/fonts/truetype/noto/NotoSansHebrew-[BR]*.ttf",
 	"path-include=/usr/share/fonts/truetype/noto/NotoSansThai-[BR]*.ttf",
 	"path-exclude=/usr/share/fonts/opentype/noto/NotoSerifCJK*",
+	"path-exclude=/usr/share/fonts/*/urw-base35/*",
 }
 
 // Match implements [Provider].

@@ -40,7 +40,7 @@ func (e *MissingError) Error() string {
 }
 
 // debianKeyring holds the keys that Debian's archive is signed with.
-const debianKeyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+var debianKeyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 // Missing returns what this host lacks to build an image; nothing when it can.
 func Missing() []Tool {

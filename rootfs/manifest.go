@@ -97,7 +97,7 @@ func decodeManifest(b []byte) (*Manifest, error) {
 		return nil, fmt.Errorf("manifest has version %d, not %d", m.Version, manifestVersion)
 	}
 	for _, f := range m.Files.list() {
-		if !filepath.IsLocal(f.Name) || filepath.Base(f.Name) != f.Name || f.Name == manifestFile {
+		if f.Name == "." || f.Name == manifestFile || !filepath.IsLocal(f.Name) || filepath.Base(f.Name) != f.Name {
 			return nil, fmt.Errorf("manifest names a file %q outside its directory", f.Name)
 		}
 	}

@@ -93,7 +93,7 @@ type guard struct {
 }
 
 func startGuard(group int) (*guard, error) {
-	cmd := exec.Command("sh", "-c", `read -r _; kill -KILL -- "-$1"`, "sh", strconv.Itoa(group))
+	cmd := exec.Command("sh", "-c", `read -r _; kill -s KILL -- "-$1"`, "sh", strconv.Itoa(group))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that a ^C does not end it early
 	life, err := cmd.StdinPipe()
 	if err != nil {

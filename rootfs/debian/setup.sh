@@ -10,6 +10,7 @@ else
 fi
 cat /etc/X11/app-defaults/XTerm.vmette >> /etc/X11/app-defaults/XTerm
 rm /etc/X11/app-defaults/XTerm.vmette
+[ ! -e /etc/skel/.config ] || mkdir -p /etc/skel/Desktop /etc/skel/Documents /etc/skel/Downloads
 useradd --create-home --uid 1000 --user-group --groups audio,video --shell /bin/bash --comment User user
 
 # The same on every host, and no trace of the one that built it.

@@ -1,6 +1,3 @@
-// Package probe boots an image under QEMU without the guest agent, has steps
-// performed in it and brings back what came of them. Tests and measurements of
-// images use it; it needs qemu-system-x86_64 and the go command.
 package probe
 
 import (
@@ -13,7 +10,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 
 	"github.com/u-root/u-root/pkg/cpio"
 )
@@ -72,6 +71,9 @@ func Boot(ctx context.Context, m Machine, plan Plan) ([]Result, error) {
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio",
 		"-kernel", m.Kernel, "-initrd", initramfs, "-append", "console=ttyS0 quiet panic=-1",
 		"-drive", "if=none,id=root,format=raw,readonly=on,file="+m.Root, "-device", "virtio-blk-pci,drive=root")
+	runtime.LockOSThread() // the machine ends when the thread that started it does
+	defer runtime.UnlockOSThread()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	var console, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &console, &stderr
 	if err := cmd.Run(); err != nil {
