@@ -49,8 +49,6 @@ const (
 	steady     = 5 * time.Second
 )
 
-const restartNotice = "The guest agent ended unexpectedly and was started again: commands that it ran may have been stopped, and no key or button is held down. Take a screenshot before going on."
-
 // Run serves until ctx ends, or until nothing can be served any more.
 func Run(ctx context.Context, cfg Config) error {
 	if cfg.Logger == nil {
@@ -69,9 +67,6 @@ func Run(ctx context.Context, cfg Config) error {
 		defer browser.Close()
 	}
 	server := &serve.Server{Desk: new(serve.Desk), Runner: runner, Browser: browser}
-	if cfg.Restarts > 0 {
-		server.Desk.Notify(restartNotice)
-	}
 	var keeper sync.WaitGroup
 	keeper.Go(func() { cancel(keepDisplay(ctx, cfg, server.Desk)) })
 	defer keeper.Wait()

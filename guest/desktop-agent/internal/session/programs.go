@@ -20,7 +20,16 @@ var (
 	// Hints, so that nobody can know when they are ready.
 	silentManagers = []string{"twm", "x-window-manager"}
 
+	// busManagers cannot start without D-Bus.
+	busManagers = []string{"xfwm4", "marco", "metacity"}
+
 	panels = []string{"tint2", "xfce4-panel", "lxqt-panel", "lxpanel", "mate-panel"}
+)
+
+// What an X server leaves behind when it is killed, and makes anew.
+const (
+	lockFile   = "/tmp/.X0-lock"
+	socketFile = "/tmp/.X11-unix/X0"
 )
 
 // xServerArgs is the command line of the X server at path.

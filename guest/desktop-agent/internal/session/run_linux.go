@@ -44,10 +44,10 @@ type session struct {
 	paths  paths
 	env    []string
 
-	x11, bus  supervise.Gate
-	hasBus    bool
-	announced bool // the window manager says when it is there
-	group     sync.WaitGroup
+	x11, bus supervise.Gate
+	hasBus   bool
+	manager  string // path of the window manager, empty without one
+	group    sync.WaitGroup
 }
 
 // Run runs the desktop until ctx ends; then all its programs are gone. It
@@ -71,13 +71,13 @@ func Run(ctx context.Context, r *supervise.Reaper, cfg Config) error {
 	if err := writeXauthority(s.paths.xauthority, cookie[:], cfg.User.UID, cfg.User.GID); err != nil {
 		return fmt.Errorf("write Xauthority: %w", err)
 	}
+	if s.manager, err = find("/", windowManagers...); err != nil {
+		s.Log.Printf("no window manager: %v", err)
+	}
 	s.keepX11(ctx, server)
-	manager, err := find("/", windowManagers...)
-	s.announced = err == nil && !slices.Contains(silentManagers, filepath.Base(manager))
 	s.keepAgent(ctx)
 	s.keepBuses(ctx)
-	s.keepClient(ctx, "wm", windowManagers)
-	s.keepClient(ctx, "panel", panels)
+	s.keepClients(ctx)
 	s.group.Wait()
 	return nil
 }
@@ -96,8 +96,8 @@ func (s *session) keepX11(ctx context.Context, path string) {
 		Name: "x11",
 		Command: func(context.Context) (supervise.Command, error) {
 			// What a killed server left would look like another one.
-			os.Remove("/tmp/.X" + Display[1:] + "-lock")
-			os.Remove("/tmp/.X11-unix/X" + Display[1:])
+			os.Remove(lockFile)
+			os.Remove(socketFile)
 			return s.command("x11", xServerArgs(path, s.Boot.Screen, s.Boot.Hostname, s.paths))
 		},
 		Ready:   &s.x11,
@@ -134,24 +134,57 @@ func (s *session) keepBuses(ctx context.Context) {
 	})
 }
 
-// keepClient runs the first of these programs that the image has, on every X
-// server anew.
-func (s *session) keepClient(ctx context.Context, name string, programs []string) {
-	path, err := find("/", programs...)
+// keepClients runs the window manager and the panel, if the image has them.
+func (s *session) keepClients(ctx context.Context) {
+	if s.manager != "" {
+		wait := s.awaitServer
+		if slices.Contains(busManagers, filepath.Base(s.manager)) {
+			wait = s.bothReady
+		}
+		s.keepClient(ctx, "wm", s.manager, wait)
+	}
+	panel, err := find("/", panels...)
 	if err != nil {
-		s.Log.Printf("no %s: %v", name, err)
+		s.Log.Printf("no panel: %v", err)
 		return
 	}
+	s.keepClient(ctx, "panel", panel, s.bothReady)
+}
+
+// awaitServer returns when an X server can be connected to, even if it does not
+// answer yet.
+func (s *session) awaitServer(ctx context.Context) error {
+	early, cancel := context.WithCancel(ctx)
+	var ready sync.WaitGroup
+	ready.Go(func() {
+		s.x11.Wait(early, 0)
+		cancel()
+	})
+	err := awaitSocket(early, socketFile)
+	cancel()
+	ready.Wait()
+	if err != nil {
+		_, err = s.x11.Wait(ctx, 0)
+	}
+	return err
+}
+
+// bothReady waits for the X server and, if there is to be one, for D-Bus.
+func (s *session) bothReady(ctx context.Context) error {
+	_, err := s.x11.Wait(ctx, 0)
+	if err == nil && s.hasBus {
+		_, err = s.bus.Wait(ctx, 0)
+	}
+	return err
+}
+
+// keepClient runs the X client at path, anew when it or its X server has ended.
+func (s *session) keepClient(ctx context.Context, name, path string, wait func(context.Context) error) {
 	s.keep(ctx, supervise.Service{
 		Name: name + " " + filepath.Base(path),
 		Command: func(ctx context.Context) (supervise.Command, error) {
-			if _, err := s.x11.Wait(ctx, 0); err != nil {
+			if err := wait(ctx); err != nil {
 				return supervise.Command{}, err
-			}
-			if s.hasBus {
-				if _, err := s.bus.Wait(ctx, 0); err != nil {
-					return supervise.Command{}, err
-				}
 			}
 			return s.command(name, []string{path})
 		},
@@ -185,7 +218,7 @@ func (s *session) keepAgent(ctx context.Context) {
 				Screen:   s.Boot.Screen,
 				Restarts: starts,
 				Display:  Display,
-				Manager:  s.announced,
+				Manager:  s.manager != "" && !slices.Contains(silentManagers, filepath.Base(s.manager)),
 				Cgroup:   s.Cgroup,
 			})
 			var n uint64
