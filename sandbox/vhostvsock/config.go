@@ -38,7 +38,7 @@ type Config struct {
 	// DefaultMaxResets.
 	MaxResets int
 
-	// Logger is told when a driver comes and goes. Nil discards.
+	// Logger is told, at level Debug, when a driver comes and goes. Nil discards.
 	Logger *slog.Logger
 }
 

@@ -384,7 +384,7 @@ func (r *rig) hungUp(t testing.TB, want string) {
 	t.Helper()
 	select {
 	case <-r.down:
-	default:
+	case <-time.After(10 * time.Second):
 		t.Fatal("device goes on")
 	}
 	if r.err == nil || !strings.Contains(r.err.Error(), want) {

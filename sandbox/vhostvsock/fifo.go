@@ -1,7 +1,9 @@
 package vhostvsock
 
+import "slices"
+
 // fifo is a queue on one array, which it reuses. The zero value is empty.
-type fifo[T any] struct {
+type fifo[T comparable] struct {
 	items []T
 	head  int
 }
@@ -30,4 +32,11 @@ func (q *fifo[T]) pop() T {
 		q.items, q.head = q.items[:0], 0
 	}
 	return v
+}
+
+// remove takes v out, wherever it is.
+func (q *fifo[T]) remove(v T) {
+	if i := slices.Index(q.items[q.head:], v); i >= 0 {
+		q.items = slices.Delete(q.items, q.head+i, q.head+i+1)
+	}
 }

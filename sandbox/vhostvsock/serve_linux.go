@@ -59,6 +59,7 @@ func (d *Device) Serve(ctx context.Context, conn *net.UnixConn, pid int) error {
 	d.detach(link)
 
 	s.end(err) // the first cause stands
+	d.cfg.Logger.Debug("vsock device is not served any more", "pid", pid, "cause", s.cause)
 	if s.cause != nil {
 		return fmt.Errorf("serve vsock device: %w", s.cause)
 	}
@@ -113,11 +114,8 @@ func (s *server) receive() (*message, error) {
 		if err == nil && flags&unix.MSG_CTRUNC != 0 {
 			err = errors.New("message carries too many file descriptors")
 		}
-		if err == nil && got == 0 {
-			err = io.EOF
-			if n > 0 {
-				err = io.ErrUnexpectedEOF
-			}
+		if errors.Is(err, io.EOF) && n > 0 {
+			err = io.ErrUnexpectedEOF
 		}
 		if err != nil {
 			m.closeFDs()
@@ -271,6 +269,7 @@ func (s *server) setMemTable(m *message) error {
 
 // reset ends the connections of a driver that has begun anew.
 func (s *server) reset() {
+	s.dev.cfg.Logger.Debug("vsock driver has begun anew", "pid", s.pid)
 	s.dev.mu.Lock()
 	defer s.dev.mu.Unlock()
 	s.link.resetConns(errConnReset)

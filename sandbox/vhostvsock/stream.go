@@ -66,6 +66,11 @@ func (c *Conn) gone(err error) {
 	c.state = stateGone
 	c.err = err
 	delete(c.link.conns, c.key)
+	if c.queued {
+		// A guest that takes no packets could leave any number of them behind.
+		c.queued = false
+		c.link.senders.remove(c)
+	}
 	if c.closeTimer != nil {
 		c.closeTimer.Stop()
 	}
@@ -204,11 +209,8 @@ func (c *Conn) queue() {
 // ready reports whether c has something to send. A connection that has run out
 // of credit asks for it once.
 func (c *Conn) ready() bool {
-	if c.state == stateGone {
-		return false
-	}
 	if c.words != 0 {
-		return true
+		return c.state != stateGone
 	}
 	if len(c.unsent) == 0 || c.state != stateOpen {
 		return false

@@ -192,6 +192,7 @@ func (s *server) activate(v *vring) error {
 	}
 	v.pause()
 	v.used = true
+	s.dev.cfg.Logger.Debug("vsock queue runs", "pid", s.pid, "transmit", v.queue == &s.link.tx, "size", v.size, "base", v.base)
 	return v.queue.start(s.link.mem, v.size, desc, avail, used, v.base)
 }
 
