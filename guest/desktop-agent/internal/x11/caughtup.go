@@ -15,7 +15,7 @@ import (
 const (
 	// answerTime is how long a client may take to show that it has seen what
 	// was typed. One that has hung must not hold the driver.
-	answerTime = 5 * time.Second
+	answerTime = 2 * time.Second
 	// restTime is how long a process must have slept to be at rest. One that
 	// has events to read is woken at once.
 	restTime = 3 * time.Millisecond
@@ -30,8 +30,12 @@ func (d *Display) caughtUp(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, answerTime, errNoAnswer)
 	defer cancel()
 	err := d.clientCaughtUp(ctx)
-	if err != nil && context.Cause(ctx) != errNoAnswer {
-		return err
+	if err != nil {
+		if context.Cause(ctx) != errNoAnswer {
+			return err
+		}
+		// It is not asked again for the rest of this action.
+		d.input.silent = true
 	}
 	clear(d.input.keys.inFlight)
 	return nil
@@ -40,6 +44,9 @@ func (d *Display) caughtUp(ctx context.Context) error {
 var errNoAnswer = os.ErrDeadlineExceeded
 
 func (d *Display) clientCaughtUp(ctx context.Context) error {
+	if d.input.silent {
+		return d.calm(ctx)
+	}
 	window, pings, err := d.focusedWindow()
 	if err != nil {
 		return err

@@ -18,6 +18,8 @@ type input struct {
 	held []press       // what is pressed, in order
 	last lastClick
 	keys keymap
+
+	silent bool // the focused client did not show that it has caught up with this action
 }
 
 // press is something that can be pressed and released.
@@ -65,6 +67,7 @@ func (d *Display) act(ctx context.Context, keep bool, action func() error) error
 	// the server has reported already.
 	damage.Subtract(d.conn, d.damage, xfixes.RegionNone, xfixes.RegionNone)
 
+	d.input.silent = false
 	before := len(d.input.held)
 	err := action()
 	if err != nil || !keep {

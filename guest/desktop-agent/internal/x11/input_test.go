@@ -354,3 +354,34 @@ func TestDragPath(t *testing.T) {
 		})
 	}
 }
+
+// The server's clock counts milliseconds. Presses that belong apart must not
+// carry one time: browsers count them as one, toolkits take them for the
+// repetition of a held key.
+func TestPressesHaveTimesOfTheirOwn(t *testing.T) {
+	d, s := startDisplay(t)
+	p := probe(t, s, xprobe.Options{})
+	tests := []struct {
+		name string
+		do   func() error
+	}{
+		{"triple click", func() error {
+			return d.Click(t.Context(), desktop.Click{Button: 1, Count: 3, At: at(60, 60)})
+		}},
+		{"repeated key", func() error { return d.Key(t.Context(), desktop.Key{Keys: "Down", Repeat: 10}) }},
+		{"double letters", func() error { return d.Type(t.Context(), desktop.Type{Text: "mississippii 字字"}) }},
+	}
+	for _, tt := range tests {
+		if err := tt.do(); err != nil {
+			t.Fatal(err)
+		}
+		var last xprobe.Event
+		for _, e := range seen(t, d, p) {
+			pressed := e.Kind == xprobe.KeyPress || e.Kind == xprobe.ButtonPress
+			if pressed && e.Detail == last.Detail && e.Time == last.Time {
+				t.Errorf("%s: %d is pressed at the time of its release", tt.name, e.Detail)
+			}
+			last = e
+		}
+	}
+}

@@ -28,14 +28,13 @@ func (d *Display) Key(ctx context.Context, a desktop.Key) error {
 		d.pressKeys(strokes[:n])
 		held := len(d.input.held)
 		for i := range max(a.Repeat, 1) {
-			d.pressKeys(strokes[n:])
-			d.releaseTo(held)
-			// In step with the server, a cancelled repetition stops at once.
-			if i%16 == 15 {
-				if err := d.barrier(ctx); err != nil {
+			if i > 0 {
+				if err := d.apart(ctx); err != nil {
 					return err
 				}
 			}
+			d.pressKeys(strokes[n:])
+			d.releaseTo(held)
 		}
 		return nil
 	})
@@ -55,6 +54,16 @@ func (d *Display) HoldKey(ctx context.Context, a desktop.HoldKey) error {
 		d.pressKeys(strokes)
 		return d.pause(ctx, time.Duration(a.DurationMS)*time.Millisecond)
 	})
+}
+
+// apart makes the next press of a key one of its own. The server's clock counts
+// milliseconds, and toolkits take a press at the time of the release before for
+// the automatic repetition of a key that is held.
+func (d *Display) apart(ctx context.Context) error {
+	if err := d.barrier(ctx); err != nil {
+		return err
+	}
+	return d.pause(ctx, time.Millisecond)
 }
 
 // strokes returns how to get each of syms, giving scratch keycodes to those

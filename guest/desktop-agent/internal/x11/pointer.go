@@ -17,6 +17,10 @@ const (
 	// doubleClickReach is farther than the pixels that such clicks may lie
 	// apart.
 	doubleClickReach = 10
+	// clickPace is the time between the clicks of a double or triple click.
+	// The server's clock counts milliseconds, and Chromium takes two presses
+	// with one time for the same one.
+	clickPace = 5 * time.Millisecond
 )
 
 // lastClick remembers the last press of a button.
@@ -70,7 +74,12 @@ func (d *Display) Click(ctx context.Context, a desktop.Click) error {
 		}
 		d.pressKeys(modifiers)
 		button := press{xproto.ButtonPress, byte(a.Button)}
-		for range a.Count {
+		for n := range a.Count {
+			if n > 0 {
+				if err := d.pause(ctx, clickPace); err != nil {
+					return err
+				}
+			}
 			d.press(button)
 			d.release(button)
 		}

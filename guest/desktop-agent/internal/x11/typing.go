@@ -71,7 +71,9 @@ func (d *Display) typeAll(ctx context.Context, syms []xproto.Keysym) (done int, 
 		}
 		for len(batch) > 0 {
 			step := batch[:min(typeStep, len(batch))]
-			d.tap(step)
+			if err := d.tap(ctx, step); err != nil {
+				return done, err
+			}
 			if err := d.barrier(ctx); err != nil {
 				return done, err
 			}
@@ -85,13 +87,19 @@ func (d *Display) typeAll(ctx context.Context, syms []xproto.Keysym) (done int, 
 // tap presses and releases the keys of syms, which all have a stroke. Shift
 // stays pressed for as long as it is wanted. It was up before, or it is none of
 // this action's business.
-func (d *Display) tap(syms []xproto.Keysym) {
+func (d *Display) tap(ctx context.Context, syms []xproto.Keysym) error {
 	m := &d.input.keys
 	before := len(d.input.held)
 	shift, level3 := press{xproto.KeyPress, m.shift}, press{xproto.KeyPress, m.level3}
-	var now stroke // of which only the modifiers matter
+	defer func() { d.releaseTo(before) }()
+	var now stroke // the last one
 	for _, s := range syms {
 		want := m.strokes[s]
+		if want.code == now.code {
+			if err := d.apart(ctx); err != nil {
+				return err
+			}
+		}
 		if now.shift != want.shift || now.level3 != want.level3 {
 			d.releaseTo(before)
 			if want.shift {
@@ -100,14 +108,14 @@ func (d *Display) tap(syms []xproto.Keysym) {
 			if want.level3 {
 				d.press(level3)
 			}
-			now = want
 		}
+		now = want
 		key := press{xproto.KeyPress, want.code}
 		d.press(key)
 		d.release(key)
 		m.touch(want.code)
 	}
-	d.releaseTo(before)
+	return nil
 }
 
 // checkFocus reports that no window would get what is typed.
