@@ -58,11 +58,15 @@ func printable(s string) string {
 	return strings.TrimRight(b.String(), " ")
 }
 
-// escapeLen returns the length of the escape sequence that s starts with: a
-// CSI sequence (ECMA-48, 5.4) up to its final byte, or ESC alone.
+// escapeLen returns the length of the escape sequence that s starts with
+// (ECMA-48, 5.3 and 5.4): a control sequence up to its final byte, ESC with the
+// byte that it gives a meaning to, or ESC alone.
 func escapeLen(s string) int {
-	if len(s) < 2 || s[1] != '[' {
+	switch {
+	case len(s) < 2 || s[1] < 0x30 || s[1] > 0x7e:
 		return 1
+	case s[1] != '[':
+		return 2
 	}
 	for i := 2; i < len(s); i++ {
 		if s[i] >= 0x40 && s[i] <= 0x7e {

@@ -72,7 +72,7 @@ func (s *Session) control(ctx context.Context) (*desktop.Client, error) {
 		case <-changed:
 		case <-s.ctx.Done():
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return nil, fmt.Errorf("wait for the guest agent, which is being restarted: %w", context.Cause(ctx))
 		case <-limit.C:
 			return nil, desktop.Errorf(desktop.CodeUnavailable,
 				"the guest agent is being restarted and has not come back for %v; nothing was done: try again in a few seconds", reconnectWait)

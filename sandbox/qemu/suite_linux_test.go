@@ -1,7 +1,9 @@
 package qemu_test
 
 import (
+	"fmt"
 	"log/slog"
+	"os"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -11,7 +13,15 @@ import (
 	"github.com/vmette/vmette-mcp/sandbox/sandboxtest/testimage"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(asServer) != "" {
+		if err := serve(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // backend returns a backend that logs to the test.
 func backend(t *testing.T, opts qemu.Options) *qemu.Backend {
