@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 )
 
 const cgroupRoot = "/sys/fs/cgroup"
@@ -30,15 +29,3 @@ func DelegateCgroup(u User) (string, error) {
 
 // AgentCgroup is the child of a delegated group in which its user's agent runs.
 func AgentCgroup(group string) string { return filepath.Join(group, "agent") }
-
-// RaiseLimits allows as many open files as programs of a desktop are used to.
-// The soft limit stays low for the sake of programs that use select(2).
-func RaiseLimits() error {
-	return setFileLimit(1024, 524288)
-}
-
-// ProtectFromOOM sets how likely the kernel is to kill a process when memory
-// runs out; its children inherit it. -1000 is never, 0 is the rule.
-func ProtectFromOOM(pid, score int) error {
-	return os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid), []byte(strconv.Itoa(score)), 0)
-}

@@ -3,7 +3,6 @@ package run
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"sync"
@@ -143,7 +142,6 @@ func (r *Runner) start(script string) (*command, error) {
 		c.err.f.Close()
 		return nil, err
 	}
-	mortal(c.cmd.Process.Pid)
 	r.wg.Go(c.out.read)
 	r.wg.Go(c.err.read)
 	r.wg.Go(func() {
@@ -160,12 +158,6 @@ func shell(script string) *exec.Cmd {
 		return exec.Command(bash, "-lc", script)
 	}
 	return exec.Command("/bin/sh", "-c", script)
-}
-
-// mortal takes away the protection from the lack of memory that a command
-// inherits from the agent. Where there is none, nothing is lost.
-func mortal(pid int) {
-	os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid), []byte("0"), 0)
 }
 
 // drain waits for the end of both pipes, but not longer than drainTime.

@@ -2,7 +2,9 @@ package session
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/vmette/vmette-mcp/desktop"
 )
@@ -32,16 +34,21 @@ const (
 	socketFile = "/tmp/.X11-unix/X0"
 )
 
-// xServerArgs is the command line of the X server at path.
-func xServerArgs(path string, screen desktop.Size, hostname string, p paths) []string {
+// xServerArgs is the command line of the X server at path. On an emulated
+// processor it goes without OpenGL, whose software renderer takes seconds to
+// load there and would be too slow to be of use.
+func xServerArgs(path string, screen desktop.Size, hostname string, emulated bool, p paths) []string {
 	args := []string{
 		path, Display,
 		"-auth", p.xauthority,
 		"-displayfd", "3", // says when it is ready
 		"-nolisten", "tcp",
-		"-noreset",   // or the keymap is lost with the last client
-		"-dpi", "96", //
+		"-noreset", // or the keymap is lost with the last client
+		"-dpi", "96",
 		"-s", "0", // no screen saver
+	}
+	if emulated {
+		args = append(args, "-extension", "GLX")
 	}
 	if filepath.Base(path) == "Xvfb" {
 		return append(args, "-screen", "0", screen.String()+"x24")
@@ -58,6 +65,13 @@ func xServerArgs(path string, screen desktop.Size, hostname string, p paths) []s
 		"-AcceptSetDesktopSize=0", // coordinates stay what they were
 		"-Log", "*:stderr:30",
 	)
+}
+
+// emulated reports whether the processor is QEMU's translator, which names
+// itself so.
+func emulated(root string) bool {
+	b, err := os.ReadFile(filepath.Join(root, "proc/cpuinfo"))
+	return err == nil && strings.Contains(string(b), ": QEMU TCG CPU")
 }
 
 // sessionBusArgs and systemBusArgs start the two message buses of a desktop.

@@ -30,13 +30,6 @@ type Config struct {
 	Log    *bootlog.Log
 }
 
-// The scores tell the kernel whom to kill last when memory runs out: those
-// without whom the user could not even see what happened.
-const (
-	agentScore  = -900
-	serverScore = -500
-)
-
 // session is a running desktop.
 type session struct {
 	Config
@@ -92,16 +85,16 @@ func (s *session) keep(ctx context.Context, svc supervise.Service) {
 }
 
 func (s *session) keepX11(ctx context.Context, path string) {
+	args := xServerArgs(path, s.Boot.Screen, s.Boot.Hostname, emulated("/"), s.paths)
 	s.keep(ctx, supervise.Service{
 		Name: "x11",
 		Command: func(context.Context) (supervise.Command, error) {
 			// What a killed server left would look like another one.
 			os.Remove(lockFile)
 			os.Remove(socketFile)
-			return s.command("x11", xServerArgs(path, s.Boot.Screen, s.Boot.Hostname, s.paths))
+			return s.command("x11", args)
 		},
-		Ready:   &s.x11,
-		Started: s.protect(serverScore),
+		Ready: &s.x11,
 	})
 }
 
@@ -228,7 +221,6 @@ func (s *session) keepAgent(ctx context.Context) {
 				}
 			}
 		},
-		Started: s.protect(agentScore),
 	})
 }
 
@@ -266,12 +258,4 @@ func (s *session) output(log string) (*os.File, error) {
 		return os.OpenFile("/dev/console", os.O_WRONLY|unix.O_NOCTTY, 0)
 	}
 	return os.OpenFile(filepath.Join(s.LogDir, log+".log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
-}
-
-func (s *session) protect(score int) func(*supervise.Process) {
-	return func(p *supervise.Process) {
-		if err := machine.ProtectFromOOM(p.PID, score); err != nil {
-			s.Log.Printf("protect process %d: %v", p.PID, err)
-		}
-	}
 }

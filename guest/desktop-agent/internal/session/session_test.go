@@ -80,7 +80,7 @@ func TestEnvironmentHasNoDoublesAndNoEmptyValues(t *testing.T) {
 func TestXServerListensOnNoNetwork(t *testing.T) {
 	screen := desktop.Size{Width: 1280, Height: 800}
 	for _, path := range []string{"/usr/bin/Xvnc", "/usr/bin/Xtigervnc", "/usr/bin/Xvfb"} {
-		args := xServerArgs(path, screen, "d1", pathsIn("/run/user/1000"))
+		args := xServerArgs(path, screen, "d1", false, pathsIn("/run/user/1000"))
 		pair := func(k, v string) bool {
 			i := slices.Index(args, k)
 			return i >= 0 && i+1 < len(args) && args[i+1] == v
@@ -93,6 +93,24 @@ func TestXServerListensOnNoNetwork(t *testing.T) {
 		}
 		if i := slices.IndexFunc(args, func(a string) bool { return strings.HasPrefix(a, "1280x800") }); i < 0 {
 			t.Errorf("%s is not told the size of the screen: %q", path, args)
+		}
+	}
+}
+
+func TestOpenGLOnlyOnARealProcessor(t *testing.T) {
+	for model, want := range map[string]bool{
+		"AMD EPYC 7763 64-Core Processor": false,
+		"QEMU TCG CPU version 2.5+":       true,
+	} {
+		root := t.TempDir()
+		put(t, root, "proc/cpuinfo", "processor\t: 0\nmodel name\t: "+model+"\n", 0o644)
+		got := emulated(root)
+		if got != want {
+			t.Errorf("emulated on %q is %v", model, got)
+		}
+		args := xServerArgs("/usr/bin/Xvnc", desktop.Size{Width: 1280, Height: 800}, "d1", got, pathsIn("/run/user/1000"))
+		if slices.Contains(args, "GLX") != want {
+			t.Errorf("on %q: %q", model, args)
 		}
 	}
 }

@@ -34,8 +34,6 @@ type Service struct {
 	// Feed, if not nil, writes what the program reads from its descriptor 3
 	// while ctx lasts, which ends with the program. It excludes Ready.
 	Feed func(ctx context.Context, w io.Writer)
-	// Started, if not nil, is called after every start.
-	Started func(*Process)
 }
 
 // Keep keeps a service running until ctx ends, and then kills it and returns
@@ -91,9 +89,6 @@ func (s Service) run(ctx context.Context, r *Reaper, log *bootlog.Log, wait *bac
 		wait.after(0)
 		log.Printf("%s: %v; next try in %v", s.Name, err, wait.delay)
 		return nil
-	}
-	if s.Started != nil {
-		s.Started(p)
 	}
 	switch {
 	case s.Feed != nil:

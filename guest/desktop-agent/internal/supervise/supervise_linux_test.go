@@ -3,6 +3,7 @@ package supervise
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -142,50 +143,74 @@ func TestKeepStartsAgain(t *testing.T) {
 func TestKeepEndsTheProgramWithItsContext(t *testing.T) {
 	r := newReaper(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	var started *Process
-	s := Service{
-		Name:    "wm",
-		Command: func(context.Context) (Command, error) { return shell("exec sleep 600", nil), nil },
-		Started: func(p *Process) { started = p; cancel() },
-	}
-	if err := r.Keep(ctx, s, nil); err != nil {
-		t.Fatal(err)
-	}
-	select {
-	case <-started.Done():
-	default:
-		t.Error("Keep returned while its program runs")
+	pids, write := pipe(t)
+	var keeper sync.WaitGroup
+	keeper.Go(func() {
+		r.Keep(ctx, Service{
+			Name:    "wm",
+			Command: func(context.Context) (Command, error) { return shell("echo $$; exec sleep 600", write), nil },
+		}, nil)
+	})
+	pid := scan(t, pids)
+	cancel()
+	keeper.Wait()
+	if err := unix.Kill(pid, 0); err != unix.ESRCH {
+		t.Errorf("Keep returned while its program is there: %v", err)
 	}
 }
 
 func TestGateFollowsTheProgram(t *testing.T) {
 	r := newReaper(t)
 	ctx, cancel := context.WithCancel(t.Context())
+	pids, write := pipe(t)
 	var ready Gate
-	var wg sync.WaitGroup
-	procs := make(chan *Process, 2)
-	wg.Go(func() {
+	var keeper sync.WaitGroup
+	keeper.Go(func() {
 		r.Keep(ctx, Service{
-			Name:    "x11",
-			Command: func(context.Context) (Command, error) { return shell("echo 0 >&3; exec sleep 600", nil), nil },
-			Ready:   &ready,
-			Started: func(p *Process) { procs <- p },
+			Name: "x11",
+			Command: func(context.Context) (Command, error) {
+				return shell("echo $$; echo 0 >&3; exec sleep 600", write), nil
+			},
+			Ready: &ready,
 		}, nil)
 	})
 	first, err := ready.Wait(ctx, 0)
 	if err != nil || first != 1 {
 		t.Fatalf("first opening is %d, %v; want 1", first, err)
 	}
-	(<-procs).Kill()
+	if err := unix.Kill(scan(t, pids), unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
 	second, err := ready.Wait(ctx, first)
 	if err != nil || second != 2 {
 		t.Fatalf("opening after the restart is %d, %v; want 2", second, err)
 	}
 	cancel()
-	wg.Wait()
+	keeper.Wait()
 	if state, _ := ready.look(); state&1 == 1 {
 		t.Error("the gate is open although the program is gone")
 	}
+}
+
+// pipe returns a pipe that is closed when the test ends.
+func pipe(t *testing.T) (r, w *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close(); w.Close() })
+	return r, w
+}
+
+// scan reads a number.
+func scan(t *testing.T, r io.Reader) int {
+	t.Helper()
+	var n int
+	if _, err := fmt.Fscanln(r, &n); err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 func TestGateStaysShutForAProgramThatNeverIsReady(t *testing.T) {
