@@ -19,6 +19,7 @@ import (
 // boots an image with our guest agent, a shell and password-less sudo.
 func Suite(t *testing.T, b sandbox.Backend, cfg sandbox.Config) {
 	t.Run("Desktop", func(t *testing.T) { testDesktop(t, b, cfg) })
+	t.Run("AgentKilled", func(t *testing.T) { testAgentKilled(t, b, cfg) })
 	t.Run("TwoAtOnce", func(t *testing.T) { testTwoAtOnce(t, b, cfg) })
 	t.Run("PowerOff", func(t *testing.T) { testPowerOff(t, b, cfg) })
 	t.Run("Panic", func(t *testing.T) { testPanic(t, b, cfg) })
@@ -128,6 +129,28 @@ func testDesktop(t *testing.T, b sandbox.Backend, cfg sandbox.Config) {
 	}
 	if _, err := s.Do(t.Context(), desktop.CursorPosition{}, desktop.Observe{}); !errors.Is(err, sandbox.ErrStopped) {
 		t.Errorf("Do after Stop: got %v, want ErrStopped", err)
+	}
+}
+
+// testAgentKilled checks that a guest agent that died comes back, and that the
+// next answer says so.
+func testAgentKilled(t *testing.T, b sandbox.Backend, cfg sandbox.Config) {
+	s := boot(t, b, cfg)
+	const kill = `for p in /proc/[0-9]*; do
+		if [ $p != /proc/1 ] && [ "$(cat $p/comm)" = desktop-agent ]; then kill -9 ${p#/proc/}; fi
+	done`
+	_, err := s.Do(t.Context(), desktop.Exec{Command: "sudo sh -c '" + kill + "'"}, desktop.Observe{})
+	var e *desktop.Error
+	if !errors.As(err, &e) || e.Code != desktop.CodeUnknown {
+		t.Fatalf("the action that killed the agent: got %v, want code unknown", err)
+	}
+	res := do(t, s, desktop.CursorPosition{}, desktop.Observe{})
+	if len(res.Notices) == 0 || !strings.Contains(res.Notices[0], "agent was restarted") {
+		t.Errorf("notices after the restart: %q", res.Notices)
+	}
+	do(t, s, desktop.Screenshot{}, desktop.Observe{Mode: desktop.ObserveNow})
+	if p, ok := s.Screen().Picture(true); !ok || p.Size != s.Config().Screen {
+		t.Errorf("picture after the restart: %v, %v", p.Size, ok)
 	}
 }
 
