@@ -80,8 +80,8 @@ func (d *Display) Drag(ctx context.Context, a desktop.Drag) error {
 		if err := d.calm(ctx); err != nil {
 			return err
 		}
-		d.input.last.when = time.Now()
-		return nil // act releases the button before the modifiers
+		d.release(press{xproto.ButtonPress, byte(a.Button)})
+		return d.clicked(ctx)
 	})
 }
 

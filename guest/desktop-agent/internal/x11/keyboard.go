@@ -56,9 +56,10 @@ func (d *Display) HoldKey(ctx context.Context, a desktop.HoldKey) error {
 	})
 }
 
-// apart makes the next press of a key one of its own. The server's clock counts
-// milliseconds, and toolkits take a press at the time of the release before for
-// the automatic repetition of a key that is held.
+// apart makes the next press one of its own. The server's clock counts
+// milliseconds. Of two presses of a button with one time, Chromium counts the
+// second as the first; a key that is pressed at the time of its release is
+// taken for the repetition of one that is held.
 func (d *Display) apart(ctx context.Context) error {
 	if err := d.barrier(ctx); err != nil {
 		return err

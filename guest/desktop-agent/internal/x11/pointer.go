@@ -17,10 +17,6 @@ const (
 	// doubleClickReach is farther than the pixels that such clicks may lie
 	// apart.
 	doubleClickReach = 10
-	// clickPace is the time between the clicks of a double or triple click.
-	// The server's clock counts milliseconds, and Chromium takes two presses
-	// with one time for the same one.
-	clickPace = 5 * time.Millisecond
 )
 
 // lastClick remembers the last press of a button.
@@ -76,16 +72,23 @@ func (d *Display) Click(ctx context.Context, a desktop.Click) error {
 		button := press{xproto.ButtonPress, byte(a.Button)}
 		for n := range a.Count {
 			if n > 0 {
-				if err := d.pause(ctx, clickPace); err != nil {
+				if err := d.apart(ctx); err != nil {
 					return err
 				}
 			}
 			d.press(button)
 			d.release(button)
 		}
-		d.input.last.when = time.Now()
-		return nil
+		return d.clicked(ctx)
 	})
+}
+
+// clicked remembers when a button was pressed or released. It is the server's
+// time that counts, which may be behind.
+func (d *Display) clicked(ctx context.Context) error {
+	err := d.barrier(ctx)
+	d.input.last.when = time.Now()
+	return err
 }
 
 // ButtonDown presses a button, which stays pressed.
@@ -109,8 +112,7 @@ func (d *Display) ButtonUp(ctx context.Context, a desktop.ButtonUp) error {
 		for _, h := range d.input.held {
 			if h == button {
 				d.release(button)
-				d.input.last.when = time.Now()
-				return nil
+				return d.clicked(ctx)
 			}
 		}
 		return desktop.Errorf(desktop.CodeInvalid, "button %d is not held down: press it first", a.Button)
