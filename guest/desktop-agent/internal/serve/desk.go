@@ -36,7 +36,7 @@ var _ Display = (*x11.Display)(nil)
 
 // displayWait is how long an action waits for an X server that is being
 // restarted.
-const displayWait = 10 * time.Second
+const displayWait = 20 * time.Second
 
 // maxNotices bounds what is kept for a host that asks for nothing.
 const maxNotices = 16

@@ -1,0 +1,57 @@
+package orders
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/vmette/vmette-mcp/desktop"
+)
+
+func TestOrdersAreReadAsWritten(t *testing.T) {
+	start := Start{Token: "s3cret", Port: 1024, Screen: desktop.Size{Width: 1280, Height: 800}, Restarts: 2, Display: ":0", Manager: true, Cgroup: "/sys/fs/cgroup/vmette"}
+	var pipe strings.Builder
+	out := json.NewEncoder(&pipe)
+	for _, v := range []any{start, Display{Server: 1}, Display{Server: 2}} {
+		if err := out.Encode(v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := NewReader(strings.NewReader(pipe.String()))
+	var got Start
+	if err := r.Read(&got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(start, got); diff != "" {
+		t.Error(diff)
+	}
+	for _, want := range []uint64{1, 2} {
+		var d Display
+		if err := r.Read(&d); err != nil || d.Server != want {
+			t.Errorf("server %d, %v; want %d", d.Server, err, want)
+		}
+	}
+	if err := r.Read(new(Display)); err != io.EOF {
+		t.Errorf("after the end: %v", err)
+	}
+}
+
+func TestErrorsTellNoToken(t *testing.T) {
+	for _, line := range []string{`{"token":"s3cret","port":"s3cret"}`, `"s3cret"`, `s3cret`} {
+		err := NewReader(strings.NewReader(line)).Read(new(Start))
+		if err == nil || errors.Is(err, io.EOF) || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+}
+
+func TestLinesAreBounded(t *testing.T) {
+	err := NewReader(strings.NewReader(strings.Repeat("x", maxLine+1))).Read(new(Start))
+	if err == nil || errors.Is(err, io.EOF) {
+		t.Errorf("a line without end: %v", err)
+	}
+}
