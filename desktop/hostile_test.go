@@ -216,6 +216,44 @@ func TestHostileReadsNothing(t *testing.T) {
 	})
 }
 
+// A guest that guesses the id of an action which it was not yet sent.
+func TestHostileGuess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, guest, _ := hostile(t)
+		first := do(t.Context(), c, Wait{}) // its write blocks: the guest does not read
+		synctest.Wait()
+		second := do(t.Context(), c, Wait{})
+		synctest.Wait()
+		if _, err := guest.Write(raw(2, `{"ok":true}`)); err != nil {
+			t.Fatal(err)
+		}
+		r := <-second
+		wantCode(t, r.err, CodeUnavailable)
+		<-first
+		if !strings.Contains(c.Err().Error(), "request 2, which is not under way") {
+			t.Errorf("connection ended with %v", c.Err())
+		}
+	})
+}
+
+// A guest may be silent for as long as nothing is asked of it.
+func TestGuestMayBeSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, g := pair(t)
+		for range 2 {
+			done := do(t.Context(), c, Wait{})
+			id, _ := readRequest(t, g)
+			time.Sleep(10 * frameTimeout)
+			if err := g.WriteResponse(id, Response{OK: true}, nil); err != nil {
+				t.Fatal(err)
+			}
+			if r := <-done; r.err != nil {
+				t.Fatal(r.err)
+			}
+		}
+	})
+}
+
 // A guest that floods with responses is cut off at the first that nobody asked
 // for.
 func TestHostileFlood(t *testing.T) {

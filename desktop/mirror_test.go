@@ -147,8 +147,9 @@ func TestMirrorCursor(t *testing.T) {
 	apply(t, &m, f, pix)
 	wantPicture(t, &m, false, 2, "dddd/dddd")
 	wantPicture(t, &m, true, 2, "dddd/dX<d") // '<' is 10 + 100*128/255
+	clear(pix)
 
-	// Its picture is remembered; at the edge it is cut off.
+	// Its picture is remembered, as a copy; at the edge it is cut off.
 	f, pix = cursorFrame(3, 2, s, Point{0, 0}, 7, Size{2, 1})
 	apply(t, &m, f, pix)
 	wantPicture(t, &m, true, 3, "<ddd/dddd")
