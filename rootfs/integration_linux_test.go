@@ -2,47 +2,143 @@ package rootfs
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/vmette/vmette-mcp/rootfs/internal/probe"
 )
 
-// TestIntegrationImageBoots boots the images and looks at what is in them
-// with the eyes of a program inside.
+// watch prints the first line that xprop says of a property and that matches a
+// pattern. xprop goes on until it is killed.
+const watch = `watch() { pattern=$1; shift; rm -f /tmp/watch; mkfifo /tmp/watch
+	xprop "$@" >/tmp/watch 2>/dev/null & pid=$!
+	grep -m 1 -e "$pattern" </tmp/watch; kill $pid; }
+`
+
+// startX starts the X server and the window manager and waits until they are
+// ready. What is started goes on in the steps that follow.
+const startX = watch + `
+mkfifo /tmp/ready
+Xvnc :7 -geometry 1280x800 -SecurityTypes None -rfbport -1 -ac -displayfd 3 3>/tmp/ready >/tmp/x.log 2>&1 &
+read -r display < /tmp/ready && echo "display $display"
+openbox >/tmp/wm.log 2>&1 &
+watch 0x -root -spy _NET_SUPPORTING_WM_CHECK`
+
+// startChromium starts Chromium as a person would, waits for its window, and
+// says in which process namespace a renderer lives.
+const startChromium = watch + `
+chromium >/tmp/chromium.log 2>&1 &
+window=$(watch 0x -root -spy _NET_CLIENT_LIST | grep -o '0x[0-9a-f]*' | head -n 1)
+watch Chromium -id "$window" -spy _NET_WM_NAME
+renderer=$(pgrep -f -n -- --type=renderer)
+[ "$(readlink /proc/$renderer/ns/pid)" != "$(readlink /proc/self/ns/pid)" ] && echo sandboxed
+grep Seccomp: /proc/$renderer/status`
+
+// TestIntegrationImageBoots boots the images and looks at them with the eyes
+// of a program inside.
 func TestIntegrationImageBoots(t *testing.T) {
 	for _, tt := range []struct {
 		spec  string
 		steps []probe.Step
-		want  map[string]string // step and what its output must contain
+		want  map[string][]string // step, and what its output contains
 	}{
 		{
 			spec: MinimalSpec,
 			steps: []probe.Step{
-				{Name: "user", Run: "id && ls -A / && cat /etc/hostname && sudo -n true; echo sudo $?"},
-				{Name: "fonts", Run: "fc-cache -v /usr/share/fonts | head -3; fc-list | wc -l"},
-				{Name: "modprobe", Run: "modprobe -a fuse ext4 virtio_net loop erofs && echo loaded", Root: true},
-				{Name: "xserver", Run: "Xvnc :7 -displayfd 3 3>&1 -SecurityTypes None -rfbport -1 -ac 2>/tmp/xlog & n=$!; sleep 20; cat /tmp/xlog; kill $n"},
+				{Name: "user", Run: "id; pwd; touch here && echo writable; cat /etc/hostname; locale charmap; sudo -n true || echo no sudo"},
+				{Name: "modules", Root: true, Run: "modprobe -a fuse virtiofs virtio_net ext4 erofs loop && echo loaded"},
+				{Name: "fonts", Run: "fc-cache -v | grep -c 'existing cache is valid'; fc-cache -v | grep -c 'caching, new' || true"},
+				{Name: "x", Run: "mkfifo /tmp/ready; Xvnc :7 -SecurityTypes None -rfbport -1 -displayfd 3 3>/tmp/ready >/tmp/x.log 2>&1 & read -r display < /tmp/ready && echo display $display"},
+			},
+			want: map[string][]string{
+				"user":    {"uid=1000(user) gid=1000(user)", "/home/user", "writable", "desktop", "UTF-8", "no sudo"},
+				"modules": {"loaded"},
+				"x":       {"display 7"},
+			},
+		},
+		{
+			spec: DefaultSpec,
+			steps: []probe.Step{
+				{Name: "fonts", Run: "for l in ru el zh-cn ja ko ar he hi th und-zsye; do echo $l: $(fc-match -f '%{family}' :lang=$l); done"},
+				{Name: "handlers", Run: "xdg-mime query default x-scheme-handler/http; xdg-mime query default text/plain; readlink -f /usr/bin/x-www-browser"},
+				{Name: "locale", Run: "LC_ALL=en_US.UTF-8 locale charmap; ls"},
+				{Name: "x", Run: startX},
+				{Name: "chromium", Run: startChromium},
+			},
+			want: map[string][]string{
+				"fonts": {
+					"ru: DejaVu", "el: DejaVu", "zh-cn: Noto Sans CJK", "ja: Noto Sans CJK", "ko: Noto Sans CJK", "ar: ", "he: ",
+					"hi: Noto Sans Devanagari", "th: Noto Sans Thai", "und-zsye: Noto Color Emoji",
+				},
+				"handlers": {"chromium.desktop", "org.xfce.mousepad.desktop", "/usr/bin/chromium"},
+				"locale":   {"UTF-8", "Desktop", "Documents", "Downloads"},
+				"x":        {"display 7", "0x"},
+				"chromium": {"about:blank - Chromium", "sandboxed", "Seccomp:\t2"},
 			},
 		},
 	} {
 		t.Run(tt.spec, func(t *testing.T) {
-			s, err := Open(os.Getenv("STORE"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			img, err := s.Build(t.Context(), tt.spec, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
+			img := build(t, "", tt.spec)
 			results, err := probe.Boot(t.Context(), probe.Machine{Kernel: img.Kernel, Modules: img.Modules, Root: img.Root},
 				probe.Plan{Type: img.RootFormat, Steps: tt.steps})
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, r := range results {
-				t.Logf("%s %.2fs %s\n%s", r.Name, r.Seconds, r.Error, strings.TrimSpace(r.Output))
+				t.Logf("%s: %.2f s %s\n%s", r.Name, r.Seconds, r.Error, strings.TrimSpace(r.Output))
+				if r.Error != "" {
+					t.Errorf("%s: %s", r.Name, r.Error)
+				}
+				for _, want := range tt.want[r.Name] {
+					if !strings.Contains(r.Output, want) {
+						t.Errorf("%s: output lacks %q", r.Name, want)
+					}
+				}
+			}
+			if len(results) != len(tt.steps)+2 {
+				t.Errorf("%d results for %d steps", len(results), len(tt.steps))
 			}
 		})
 	}
+}
+
+// TestIntegrationBuildIsReproducible builds the minimal image anew. It must be
+// the same, byte for byte, as the one that the store has already, unless the
+// packages have changed in between.
+func TestIntegrationBuildIsReproducible(t *testing.T) {
+	old := build(t, "", MinimalSpec)
+	fresh := build(t, t.TempDir(), MinimalSpec)
+	manifest := func(img *Image) *Manifest {
+		m, _, err := readManifest(filepath.Dir(img.Manifest))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	a, b := manifest(old), manifest(fresh)
+	if !cmp.Equal(a.Packages, b.Packages) {
+		t.Logf("the packages have changed since %s was built: nothing to compare", old.Built)
+		return
+	}
+	if diff := cmp.Diff(a, b); diff != "" {
+		t.Errorf("two builds of the same packages differ (-old +new):\n%s", diff)
+	}
+}
+
+func build(t *testing.T, dir, spec string) *Image {
+	t.Helper()
+	s, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bar := NewBar(os.Stderr)
+	defer bar.Close()
+	img, err := s.Build(t.Context(), spec, bar.Update)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return img
 }

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/u-root/u-root/pkg/cpio"
 )
@@ -36,6 +37,7 @@ type Step struct {
 type Result struct {
 	Name    string  `json:"name"`
 	Seconds float64 `json:"seconds"`
+	Busy    float64 `json:"busy"` // seconds that the processors worked
 	Bytes   int64   `json:"bytes,omitempty"`  // read
 	Output  string  `json:"output,omitempty"` // of the command, stdout and stderr
 	Error   string  `json:"error,omitempty"`
@@ -48,11 +50,18 @@ const (
 	Prefix   = "probe: "
 )
 
+// StepLimit is how long a command may take.
+const StepLimit = 4 * time.Minute
+
 // Machine is what to boot.
 type Machine struct {
 	Kernel  string
 	Modules string // cpio archive
 	Root    string // file system image
+
+	// Count makes the guest's clock count instructions, a nanosecond each, on
+	// one processor: Busy does not depend then on what else the host does.
+	Count bool
 }
 
 // Boot boots m without KVM and returns the results of the plan's steps.
@@ -66,11 +75,15 @@ func Boot(ctx context.Context, m Machine, plan Plan) ([]Result, error) {
 	if err := writeInitramfs(ctx, initramfs, dir, m.Modules, plan); err != nil {
 		return nil, fmt.Errorf("make the probe's initramfs: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, "qemu-system-x86_64",
-		"-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "2048",
+	accel := []string{"-accel", "tcg,thread=multi", "-smp", "2"}
+	if m.Count {
+		accel = []string{"-accel", "tcg,thread=single", "-smp", "1", "-icount", "shift=0,sleep=off"}
+	}
+	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", append(accel,
+		"-M", "q35", "-cpu", "max", "-m", "2048",
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio",
 		"-kernel", m.Kernel, "-initrd", initramfs, "-append", "console=ttyS0 quiet panic=-1",
-		"-drive", "if=none,id=root,format=raw,readonly=on,file="+m.Root, "-device", "virtio-blk-pci,drive=root")
+		"-drive", "if=none,id=root,format=raw,readonly=on,file="+m.Root, "-device", "virtio-blk-pci,drive=root")...)
 	runtime.LockOSThread() // the machine ends when the thread that started it does
 	defer runtime.UnlockOSThread()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
