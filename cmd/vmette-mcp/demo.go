@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/vmette/vmette-mcp/cmd/vmette-mcp/internal/demo"
 	"github.com/vmette/vmette-mcp/desktop"
@@ -41,6 +42,7 @@ func (c demoCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	var booted atomic.Bool // from then on the steps themselves are progress enough
 	client, err := mcpclient.Start(a.ctx, mcpclient.Options{
 		Path:    self,
 		Args:    c.serverArgs(a),
@@ -48,13 +50,16 @@ func (c demoCmd) Run(a *app) error {
 		Name:    "vmette-mcp demo",
 		Version: version(),
 		OnProgress: func(p mcpclient.Progress) {
-			fmt.Fprintf(a.stderr, "     %s\n", p.Message)
+			if !booted.Load() {
+				fmt.Fprintf(a.stderr, "     %s\n", p.Message)
+			}
 		},
 	})
 	if err != nil {
 		return err
 	}
 	report, err := demo.Run(a.ctx, client, func(s demo.Step) {
+		booted.Store(true)
 		fmt.Fprintf(a.stderr, "%3d  %-6s %-45s %6d ms\n", s.Number, verdict(s.OK), s.Title, s.Millis)
 	})
 	if e := client.Close(); e != nil {

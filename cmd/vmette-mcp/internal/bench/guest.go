@@ -88,7 +88,7 @@ func (g *guest) clicks(ctx context.Context) ([]Measurement, error) {
 	}
 	var answered, seen []time.Duration
 	for i := range nClicks {
-		at := desktop.Point{X: 100 + i, Y: 100}
+		at := clickPoint(i)
 		word := make(chan error, 1)
 		go func() {
 			_, err := g.run(ctx, "echo >/tmp/ready; read -r -N 6 -t 20 report </tmp/page")
@@ -112,6 +112,10 @@ func (g *guest) clicks(ctx context.Context) ([]Measurement, error) {
 		summarize("click_seen", "from the request until the host has the word of an X client that saw it, through its terminal and a shell", seen),
 	}, nil
 }
+
+// clickPoint returns where the i-th click goes: never near the one before,
+// which the agent would have to keep from becoming a double click.
+func clickPoint(i int) desktop.Point { return desktop.Point{X: 100 + i%2*200, Y: 100} }
 
 // typing measures a text of 1,000 ASCII characters, and checks it in the file
 // into which it was typed.

@@ -77,7 +77,7 @@ func Native(ctx context.Context, agent []byte, o Options) (Report, error) {
 func nativeClicks(ctx context.Context, client *desktop.Client, watcher *xclient) (Measurement, error) {
 	var samples []time.Duration
 	for i := range nLooks {
-		at := desktop.Point{X: 100 + i, Y: 100}
+		at := clickPoint(i)
 		start := time.Now()
 		if _, err := client.Do(ctx, desktop.Click{Button: desktop.Left, Count: 1, At: &at}, desktop.Observe{}); err != nil {
 			return Measurement{}, err

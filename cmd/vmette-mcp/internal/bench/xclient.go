@@ -3,6 +3,8 @@ package bench
 import (
 	"fmt"
 	"image"
+	"io"
+	"log"
 	"sync"
 	"time"
 
@@ -23,6 +25,7 @@ type xclient struct {
 }
 
 func openXClient(display string) (*xclient, error) {
+	xgb.Logger = log.New(io.Discard, "", 0) // it reports what comes back as an error
 	conn, err := xgb.NewConnDisplay(display)
 	if err != nil {
 		return nil, fmt.Errorf("open display %s: %w", display, err)

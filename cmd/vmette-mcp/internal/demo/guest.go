@@ -47,3 +47,19 @@ func (p place) center() [2]int { return [2]int{p.x + p.width/2, p.y + p.height/2
 
 // handle returns a coordinate on the title bar, away from its buttons.
 func (p place) handle() [2]int { return [2]int{p.x + p.width/2, p.y - p.titleBar/2} }
+
+// roomFor returns how to move the window by dx and dy pixels so that it ends
+// well away from the edges of the screen, where window managers hold windows
+// back: up and to the left, if there is room.
+func (p place) roomFor(dx, dy int) (int, int) {
+	if p.x-dx < edge {
+		dx = -dx
+	}
+	if p.y-p.titleBar-dy < edge {
+		dy = -dy
+	}
+	return -dx, -dy
+}
+
+// edge is farther from the screen's edge than a window manager resists.
+const edge = 30

@@ -115,14 +115,14 @@ func (r *runner) copyAcross(ctx context.Context) error {
 		return err
 	}
 	// Near its left edge, where the editor does not cover it.
-	edge := [2]int{w.x + 12, w.y + w.height/2}
-	if err := r.input(ctx, "Go to the terminal", "left_click", map[string]any{"coordinate": edge}); err != nil {
+	margin := [2]int{w.x + 12, w.y + w.height/2}
+	if err := r.input(ctx, "Go to the terminal", "left_click", map[string]any{"coordinate": margin}); err != nil {
 		return err
 	}
 	if err := r.input(ctx, "Start to read a file", "type", map[string]any{"text": "cat > copy.txt\n"}); err != nil {
 		return err
 	}
-	if err := r.input(ctx, "Paste the selection", "middle_click", map[string]any{"coordinate": edge}); err != nil {
+	if err := r.input(ctx, "Paste the selection", "middle_click", map[string]any{"coordinate": margin}); err != nil {
 		return err
 	}
 	if err := r.input(ctx, "End the line", "key", map[string]any{"text": "Return"}); err != nil {
@@ -141,10 +141,7 @@ func (r *runner) dragWindow(ctx context.Context) error {
 		return err
 	}
 	from := w.handle()
-	dx, dy := 60, 40
-	if w.x+w.width+dx > r.report.Desktop.Width {
-		dx = -dx
-	}
+	dx, dy := w.roomFor(60, 80)
 	if err := r.input(ctx, "Drag the editor by its title bar", "left_click_drag", map[string]any{
 		"start_coordinate": from,
 		"coordinate":       [2]int{from[0] + dx, from[1] + dy},
