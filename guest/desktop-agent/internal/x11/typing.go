@@ -17,6 +17,10 @@ const typeStep = 64
 // Type enters text into the window that has the keyboard focus: characters as
 // keys, newlines as Return and tabs as Tab. Control characters that no key
 // stands for are refused before anything is typed. Caps Lock does not matter.
+//
+// Chromium reads the keymap when it starts. It enters characters that came to
+// the keymap later as they should be, but the key of their KeyboardEvents is
+// wrong.
 func (d *Display) Type(ctx context.Context, a desktop.Type) error {
 	syms, err := textKeysyms(a.Text)
 	if err != nil {
