@@ -85,11 +85,16 @@ func TestIntegrationServe(t *testing.T) {
 			"-e sh -c 'echo >/tmp/ready; cat >/tmp/typed; echo >/tmp/done' >/dev/null 2>&1 & read line </tmp/ready",
 		"timeout": 60,
 	})
+	// The shell in it runs, but its window may not be there yet: moving the
+	// pointer answers once the screen is quiet.
+	call(t, client, "mouse_move", map[string]any{"coordinate": []int{300, 240}})
 	click := call(t, client, "left_click", map[string]any{"coordinate": []int{300, 200}})
 	if !strings.Contains(click.Text, "300, 200") {
 		t.Errorf("left_click does not say where it clicked: %s", click.Text)
 	}
-	call(t, client, "type", map[string]any{"text": "Hello, wörld\n"})
+	if typed := call(t, client, "type", map[string]any{"text": "Hello, wörld\n"}); typed.Image == nil {
+		t.Errorf("typing into the terminal changed nothing: %s", typed.Text)
+	}
 	call(t, client, "key", map[string]any{"text": "ctrl+d"})
 	read := call(t, client, "exec", map[string]any{"command": "read line </tmp/done; cat /tmp/typed"})
 	var out struct {

@@ -78,15 +78,12 @@ func parseStat(stat string) (pid int, name string, ppid int, err error) {
 func (p process) endsWithin(limit time.Duration) bool {
 	deadline := time.Now().Add(limit)
 	for {
-		left := time.Until(deadline)
-		if left < 0 {
-			return false
-		}
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(p.fd), Events: unix.POLLIN}}, int(left.Milliseconds())+1)
+		left := max(0, time.Until(deadline))
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(p.fd), Events: unix.POLLIN}}, int(left.Milliseconds()))
 		if n > 0 {
 			return true
 		}
-		if err != nil && err != unix.EINTR {
+		if err != unix.EINTR {
 			return false
 		}
 	}
