@@ -228,8 +228,8 @@ func TestCancelReleasesWhatIsHeld(t *testing.T) {
 	start := time.Now()
 	cancel()
 	err := <-ended
-	if took := time.Since(start); took > 100*time.Millisecond {
-		t.Errorf("a cancelled hold ended after %v, want 100 ms", took)
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("a cancelled hold of 300 s ended after %v, want at once", took)
 	}
 	var e *desktop.Error
 	if !errors.As(err, &e) || e.Code != desktop.CodeCancelled {
