@@ -2,6 +2,7 @@ package vhostvsock
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -16,6 +17,10 @@ type memory interface {
 	write(dst []span, src [][]byte) error
 	close() error
 }
+
+// errMemoryGone is the error of a memory whose VMM has ended, of which the end of
+// its socket tells a little later.
+var errMemoryGone = errors.New("VMM has ended")
 
 // span is a range of guest-physical addresses.
 type span struct {

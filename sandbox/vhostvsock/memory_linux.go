@@ -3,6 +3,7 @@ package vhostvsock
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -107,6 +108,9 @@ func (m *processMemory) prepare(bufs [][]byte, spans []span) (int, error) {
 func (m *processMemory) result(doing string, done, want int, err error) error {
 	// Nothing keeps the slices of a finished call alive.
 	clear(m.local)
+	if errors.Is(err, unix.ESRCH) {
+		return errMemoryGone
+	}
 	if err != nil {
 		return fmt.Errorf("%s memory of process %d: %w", doing, m.pid, err)
 	}
@@ -124,7 +128,11 @@ func (m *processMemory) copyFile(at func([]byte, int64) (int, error), bufs [][]b
 		for len(b) > 0 {
 			r := &remote[0]
 			n := min(len(b), r.Len)
-			if _, err := at(b[:n], int64(r.Base)); err != nil {
+			_, err := at(b[:n], int64(r.Base))
+			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+				return errMemoryGone // a file of no length is left
+			}
+			if err != nil {
 				return fmt.Errorf("memory of process %d: %w", m.pid, err)
 			}
 			b = b[n:]

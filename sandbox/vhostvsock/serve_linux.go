@@ -28,8 +28,9 @@ type server struct {
 }
 
 // Serve speaks vhost-user with the VMM on conn and moves packets between the
-// guest and the host until the VMM closes its end, ctx is done, [Device.Close]
-// is called, or the VMM or its guest breaks a rule. It closes conn. The error is
+// guest and the host until the VMM closes its end or dies, ctx is done,
+// [Device.Close] is called, or the VMM or its guest breaks a rule. It closes conn.
+// The error is
 // nil only in the first case; in the second it is the cause of ctx, in the third
 // it is [net.ErrClosed].
 //
@@ -69,7 +70,9 @@ func (d *Device) Serve(ctx context.Context, conn *net.UnixConn, pid int) error {
 // end makes run return. The first cause wins.
 func (s *server) end(cause error) {
 	s.once.Do(func() {
-		s.cause = cause
+		if !errors.Is(cause, errMemoryGone) {
+			s.cause = cause
+		}
 		s.conn.Close()
 	})
 }

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -169,6 +172,25 @@ func TestServeEnds(t *testing.T) {
 			t.Errorf("Serve: %v", err)
 		}
 	})
+	t.Run("in order when its VMM has died", func(t *testing.T) {
+		var dead atomic.Bool
+		d := newDevice(t)
+		open := d.openMemory
+		d.openMemory = func(pid int, rs regions) (memory, error) {
+			m, err := open(pid, rs)
+			return mortalMemory{m, &dead}, err
+		}
+		v := newVMM(t, d)
+		v.start(t, [2]uint16{})
+		v.feed(-1)
+		c := v.connect(t, guestPort)
+		dead.Store(true)
+		_, _ = c.Write([]byte("is anybody there?"))
+		wantReadError(t, c, syscall.ECONNRESET)
+		if err := <-v.served; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	})
 	t.Run("at once when another works", func(t *testing.T) {
 		v := newVMM(t, newDevice(t))
 		v.tell(t, reqSetOwner, nil)
@@ -180,6 +202,19 @@ func TestServeEnds(t *testing.T) {
 			t.Errorf("first Serve: %v", err)
 		}
 	})
+}
+
+// mortalMemory is memory of a VMM that may be dead.
+type mortalMemory struct {
+	memory
+	dead *atomic.Bool
+}
+
+func (m mortalMemory) read(dst [][]byte, src []span) error {
+	if m.dead.Load() {
+		return errMemoryGone
+	}
+	return m.memory.read(dst, src)
 }
 
 // A VMM that breaks a rule of vhost-user is cut off.
@@ -315,13 +350,77 @@ func TestProcessMemory(t *testing.T) {
 			}
 		})
 	}
-	t.Run("of a process that has gone", func(t *testing.T) {
-		cmd := exec.Command("true")
-		if err := cmd.Run(); err != nil {
-			t.Fatal(err)
+	for _, door := range []string{"process_vm", "/proc/PID/mem"} {
+		t.Run(door+" of a process that ends", func(t *testing.T) {
+			cmd, at := victim(t)
+			mem := &processMemory{pid: cmd.Process.Pid, regions: regions{{guest: 0, size: 1, user: at}}}
+			if door != "process_vm" {
+				file, err := os.OpenFile(fmt.Sprintf("/proc/%d/mem", mem.pid), os.O_RDWR, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				mem.file = file
+			}
+			defer mem.close()
+			b := [][]byte{make([]byte, 1)}
+			if err := mem.read(b, []span{{0, 1}}); err != nil {
+				t.Fatal(err)
+			}
+			end(t, cmd)
+			if err := mem.read(b, []span{{0, 1}}); !errors.Is(err, errMemoryGone) {
+				t.Errorf("read: %v", err)
+			}
+			if err := mem.write([]span{{0, 1}}, b); !errors.Is(err, errMemoryGone) {
+				t.Errorf("write: %v", err)
+			}
+		})
+	}
+}
+
+// victim starts a process and returns an address of which it has memory.
+func victim(t testing.TB) (cmd *exec.Cmd, at uint64) {
+	t.Helper()
+	cmd = exec.Command("cat")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	// Once it answers, it is the program and no copy of this one.
+	if _, err := io.WriteString(in, "x"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(out, make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(maps)) {
+		if strings.HasSuffix(line, "[stack]\n") {
+			if _, err := fmt.Sscanf(line, "%x-", &at); err != nil {
+				t.Fatal(err)
+			}
 		}
-		if _, err := openMemory(cmd.Process.Pid, regions{{guest: 0, size: 4096, user: 4096}}); !errors.Is(err, unix.ESRCH) {
-			t.Errorf("error is %v", err)
-		}
-	})
+	}
+	return cmd, at
+}
+
+// end ends a process, which is not reaped yet.
+func end(t testing.TB, cmd *exec.Cmd) {
+	t.Helper()
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Waitid(unix.P_PID, cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
+		t.Fatal(err)
+	}
 }
