@@ -7,34 +7,19 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/u-root/u-root/pkg/cpio"
 	"golang.org/x/sys/unix"
-)
 
-// The environment of the integration test.
-const (
-	envKernel  = "VMETTE_TEST_KERNEL"  // path of a kernel image
-	envModules = "VMETTE_TEST_MODULES" // its /lib/modules/VERSION
+	"github.com/vmette/vmette-mcp/sandbox/sandboxtest/testimage"
 )
-
-// guestModules are what the guest needs, each after what it needs itself. Those
-// that a kernel has built in are in no file.
-var guestModules = []string{
-	"virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci",
-	"vsock", "vmw_vsock_virtio_transport_common", "vmw_vsock_virtio_transport",
-}
 
 // vm is QEMU with a guest that runs testdata/guest.
 type vm struct {
@@ -49,10 +34,7 @@ type vm struct {
 // bootVM boots a guest on a new device. The guest's memory is private to QEMU,
 // as a start from a saved state has it.
 func bootVM(t *testing.T) *vm {
-	kernel, modules := os.Getenv(envKernel), os.Getenv(envModules)
-	if kernel == "" || modules == "" {
-		t.Skipf("no guest to boot: set %s to a kernel and %s to its /lib/modules/VERSION", envKernel, envModules)
-	}
+	image := testimage.WithInit(t, "sandbox/vhostvsock/testdata/guest")
 	qemu, err := exec.LookPath("qemu-system-" + map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[runtime.GOARCH])
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +53,7 @@ func bootVM(t *testing.T) *vm {
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
 		"-machine", "q35", "-accel", "tcg", "-cpu", "max", "-smp", "2", "-m", "256",
 		"-object", "memory-backend-memfd,id=ram,size=256M,share=off", "-machine", "memory-backend=ram",
-		"-kernel", kernel, "-initrd", initramfs(t, modules),
+		"-kernel", image.Kernel, "-initrd", image.Initramfs,
 		"-append", "console=ttyS0 quiet panic=-1",
 		"-serial", "stdio",
 		"-device", "pcie-root-port,id=root0,chassis=1,slot=1",
@@ -193,65 +175,6 @@ func socketPair(t testing.TB) (*net.UnixConn, *os.File) {
 	theirs := os.NewFile(uintptr(fds[1]), "theirs")
 	t.Cleanup(func() { theirs.Close() })
 	return c.(*net.UnixConn), theirs
-}
-
-// initramfs builds the guest program and packs it with its modules.
-func initramfs(t *testing.T, modules string) string {
-	t.Helper()
-	dir := t.TempDir()
-	init := filepath.Join(dir, "init")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", init, "./testdata/guest")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build guest: %v\n%s", err, out)
-	}
-	files := map[string]string{} // name of the module: path
-	err := filepath.WalkDir(modules, func(path string, d fs.DirEntry, err error) error {
-		name, _, ok := strings.Cut(filepath.Base(path), ".ko")
-		if ok {
-			files[strings.ReplaceAll(name, "-", "_")] = path
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	out := filepath.Join(dir, "initramfs")
-	f, err := os.Create(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	w := cpio.Newc.Writer(f)
-	add := func(rec cpio.Record) {
-		t.Helper()
-		if err := w.WriteRecord(rec); err != nil {
-			t.Fatal(err)
-		}
-	}
-	content := func(path string) []byte {
-		t.Helper()
-		b, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
-	}
-	add(cpio.Directory("dev", 0o755))
-	add(cpio.CharDev("dev/console", 0o600, 5, 1))
-	add(cpio.Directory("modules", 0o755))
-	for i, name := range guestModules {
-		if path, ok := files[name]; ok {
-			_, ext, _ := strings.Cut(filepath.Base(path), ".")
-			add(cpio.StaticFile(fmt.Sprintf("modules/%02d.%s", i, ext), string(content(path)), 0o644))
-		}
-	}
-	add(cpio.StaticFile("init", string(content(init)), 0o755))
-	if err := cpio.WriteTrailer(w); err != nil {
-		t.Fatal(err)
-	}
-	return out
 }
 
 // lockedBuffer collects the console.

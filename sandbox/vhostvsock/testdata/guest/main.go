@@ -1,8 +1,8 @@
 //go:build linux
 
 // Command guest is the init of the guest that the integration test boots. It
-// loads the modules in /modules, in the order of their names, and then serves
-// what a test of sockets needs, each on its own port.
+// loads the image's kernel modules, and then serves what a test of sockets needs,
+// each on its own port.
 package main
 
 import (
@@ -14,10 +14,12 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
-	"path/filepath"
+	"strings"
 
 	"github.com/mdlayher/vsock"
 	"golang.org/x/sys/unix"
+
+	"github.com/vmette/vmette-mcp/desktop"
 )
 
 func main() {
@@ -33,12 +35,12 @@ func run() error {
 	if err := unix.Mount("dev", "/dev", "devtmpfs", 0, ""); err != nil {
 		return fmt.Errorf("mount /dev: %w", err)
 	}
-	modules, err := filepath.Glob("/modules/*")
+	modules, err := os.ReadFile("/" + desktop.ModulesFile)
 	if err != nil {
 		return err
 	}
-	for _, m := range modules {
-		if err := load(m); err != nil {
+	for m := range strings.FieldsSeq(string(modules)) {
+		if err := load("/" + m); err != nil {
 			return fmt.Errorf("load %s: %w", m, err)
 		}
 	}
@@ -70,11 +72,7 @@ func load(path string) error {
 		return err
 	}
 	defer f.Close()
-	flags := 0
-	if filepath.Ext(path) != ".ko" {
-		flags = unix.MODULE_INIT_COMPRESSED_FILE
-	}
-	return unix.FinitModule(int(f.Fd()), "", flags)
+	return unix.FinitModule(int(f.Fd()), "", 0)
 }
 
 func accept(l net.Listener, serve func(*vsock.Conn) error) error {
