@@ -3,11 +3,11 @@ package serve
 import (
 	"context"
 	"fmt"
+	"net"
 	"slices"
 	"sync"
 	"testing"
-
-	"net"
+	"testing/synctest"
 
 	"github.com/vmette/vmette-mcp/desktop"
 	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/x11"
@@ -171,9 +171,11 @@ func (b *bench) connect(t *testing.T) {
 	b.Client = c
 }
 
-// close ends the connection from the host's side and waits for the server.
+// close ends the connection from the host's side, once every answer that is
+// under way has arrived, and waits for the server.
 func (b *bench) close(t *testing.T) {
 	t.Helper()
+	synctest.Wait()
 	b.Close()
 	if err := <-b.end; err != nil {
 		t.Errorf("Serve: %v", err)

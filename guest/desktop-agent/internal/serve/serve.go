@@ -36,7 +36,7 @@ const (
 )
 
 // Serve answers requests until the host closes the connection, which gives
-// nil, or ctx ends. When it returns, g is closed, nothing of its requests is
+// nil unless an answer was under way, or until ctx ends. When it returns, g is closed, nothing of its requests is
 // under way, and no key or button is held.
 func (s *Server) Serve(ctx context.Context, g *desktop.Guest) error {
 	ctx, cancel := context.WithCancelCause(ctx)
