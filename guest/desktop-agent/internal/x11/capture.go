@@ -76,22 +76,25 @@ func (d *Display) observation(ctx context.Context, err error) error {
 }
 
 func (d *Display) capture(ctx context.Context, buf []byte) (frame desktop.Frame, out []byte, err error) {
-	// Everything drawn before this is in the events that the barrier waits
-	// for, everything after it will be reported again.
-	damage.Subtract(d.conn, d.damage, xfixes.RegionNone, xfixes.RegionNone)
 	pointer := xproto.QueryPointer(d.conn, d.root)
-	if err := d.barrier(ctx); err != nil {
+	var size desktop.Size
+	var serial uint32
+	var areas []desktop.Rect
+	err = d.barrierThen(ctx, func() {
+		size, serial, areas = d.size, d.cursor, d.damaged.take()
+	})
+	if err != nil {
 		return frame, buf, err
 	}
+	// The server is silent about what is drawn where it has reported damage
+	// already. So it must forget the damage between the moment that areas are
+	// of and the fetching of their pixels: what is drawn before that is
+	// fetched, what is drawn after it is reported again.
+	damage.Subtract(d.conn, d.damage, xfixes.RegionNone, xfixes.RegionNone)
 	where, err := await(d, pointer)
 	if err != nil {
 		return frame, buf, fmt.Errorf("ask for the pointer: %w", err)
 	}
-
-	d.mu.Lock()
-	size, serial := d.size, d.cursor
-	areas := d.damaged.take()
-	d.mu.Unlock()
 	frame.Size = size
 	if !size.Valid() || size.Width*size.Height > maxPixels {
 		return frame, buf, fmt.Errorf("a screen of %v is too large to be sent: make it smaller than %d pixels", size, maxPixels)

@@ -96,7 +96,7 @@ func (d *Display) focusedWindow() (window xproto.Window, pings bool, err error) 
 }
 
 func (d *Display) ping(ctx context.Context, window xproto.Window) error {
-	n, answered, forget := d.ticket(d.pongs)
+	n, answered, forget := d.ticket(d.pongs, nil)
 	defer forget()
 	d.send(window, 0, d.atoms.wmProtocols, window, []uint32{uint32(d.atoms.netWMPing), n, uint32(window)})
 	select {

@@ -52,8 +52,8 @@ type Display struct {
 	damaged  *tiles
 	activity activity
 	cursor   uint32 // serial of the shape that is shown, 0 when not known
-	barriers map[uint32]chan struct{}
-	pongs    map[uint32]chan struct{}
+	barriers map[uint32]waiter
+	pongs    map[uint32]waiter
 	tickets  uint32 // for the keys of barriers and pongs
 	stale    bool   // the keymap has changed since it was read
 
@@ -80,8 +80,8 @@ func Open(ctx context.Context, display string, opts Options) (*Display, error) {
 		wire:     w,
 		repair:   make(chan struct{}, 1),
 		done:     make(chan struct{}),
-		barriers: make(map[uint32]chan struct{}),
-		pongs:    make(map[uint32]chan struct{}),
+		barriers: make(map[uint32]waiter),
+		pongs:    make(map[uint32]waiter),
 		stale:    true,
 		input:    newInput(),
 	}

@@ -96,7 +96,7 @@ func (d *Display) message(e xproto.ClientMessageEvent) {
 	if e.Format != 32 {
 		return
 	}
-	var waiting map[uint32]chan struct{}
+	var waiting map[uint32]waiter
 	var ticket uint32
 	switch {
 	case e.Window == d.own && e.Type == d.atoms.barrier:
@@ -107,8 +107,11 @@ func (d *Display) message(e xproto.ClientMessageEvent) {
 		return
 	}
 	d.mu.Lock()
-	if ch, ok := waiting[ticket]; ok {
-		close(ch)
+	if w, ok := waiting[ticket]; ok {
+		if w.then != nil {
+			w.then()
+		}
+		close(w.arrived)
 		delete(waiting, ticket)
 	}
 	d.mu.Unlock()
@@ -150,16 +153,22 @@ func (d *Display) repairDamage() {
 	}
 }
 
+// waiter is someone who waits for an event.
+type waiter struct {
+	arrived chan struct{} // closed when it has come
+	then    func()        // called before that, with mu held and before the next event is handled; may be nil
+}
+
 // ticket returns a channel that is closed when the event with the returned
 // number arrives, and a function to forget about it.
-func (d *Display) ticket(waiting map[uint32]chan struct{}) (n uint32, arrived <-chan struct{}, forget func()) {
+func (d *Display) ticket(waiting map[uint32]waiter, then func()) (n uint32, arrived <-chan struct{}, forget func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.tickets++
 	n = d.tickets
-	ch := make(chan struct{})
-	waiting[n] = ch
-	return n, ch, func() {
+	w := waiter{arrived: make(chan struct{}), then: then}
+	waiting[n] = w
+	return n, w.arrived, func() {
 		d.mu.Lock()
 		delete(waiting, n)
 		d.mu.Unlock()
@@ -169,8 +178,12 @@ func (d *Display) ticket(waiting map[uint32]chan struct{}) (n uint32, arrived <-
 // barrier returns when the server has processed all requests made so far and
 // [Display.drain] has handled all events that they caused. It does so by
 // sending an event to ourselves, which a wait for a reply could not tell.
-func (d *Display) barrier(ctx context.Context) error {
-	n, arrived, forget := d.ticket(d.barriers)
+func (d *Display) barrier(ctx context.Context) error { return d.barrierThen(ctx, nil) }
+
+// barrierThen is a barrier that calls a function, with mu held, between the
+// last event before it and the first one after it.
+func (d *Display) barrierThen(ctx context.Context, then func()) error {
+	n, arrived, forget := d.ticket(d.barriers, then)
 	defer forget()
 	d.send(d.own, 0, d.atoms.barrier, d.own, []uint32{n})
 	watch := time.AfterFunc(patience, func() { d.wire.end(errSilent) })
