@@ -18,13 +18,16 @@ import (
 const sourceDateEpoch = 1735689600
 
 // rootFormat and packOptions are the outcome of the measurements in
-// docs/images.md.
+// docs/images.md. What mksquashfs reads from a pipe has no root directory of its
+// own, so its mode and owner are said here.
 const (
 	rootFormat = "squashfs"
 	rootFile   = "root.squashfs"
 )
 
-var packOptions = []string{"-comp", "lz4", "-Xhc", "-b", "128K", "-no-exports"}
+var packOptions = []string{
+	"-comp", "lz4", "-b", "128K", "-no-exports", "-root-mode", "755", "-root-uid", "0", "-root-gid", "0",
+}
 
 // Build implements [Recipe]. mmdebstrap writes the root file system as a tar
 // stream, mksquashfs reads it, and hooks bring out the kernel, its modules and
@@ -88,6 +91,9 @@ func (r *debianRecipe) args(work string) []string {
 		"--include=" + strings.Join(r.variant.packages, ","),
 		`--aptopt=APT::Install-Recommends "false"`,
 		`--aptopt=Acquire::Retries "3"`,
+		// Otherwise some directories belong to root or to apt's own user,
+		// depending on where the build runs.
+		`--aptopt=APT::Sandbox::User "root"`,
 	}
 	for _, o := range docs {
 		args = append(args, "--dpkgopt="+o)

@@ -37,7 +37,7 @@ type Step struct {
 type Result struct {
 	Name    string  `json:"name"`
 	Seconds float64 `json:"seconds"`
-	Busy    float64 `json:"busy"` // seconds that the processors worked
+	Busy    float64 `json:"busy"`             // seconds that the processors worked
 	Bytes   int64   `json:"bytes,omitempty"`  // read
 	Output  string  `json:"output,omitempty"` // of the command, stdout and stderr
 	Error   string  `json:"error,omitempty"`

@@ -172,6 +172,9 @@ func read(s probe.Step) (total int64, err error) {
 			return total, err
 		}
 		for _, name := range files {
+			if fi, err := os.Stat(name); err != nil || !fi.Mode().IsRegular() {
+				continue
+			}
 			f, err := os.Open(name)
 			if err != nil {
 				return total, err
