@@ -48,13 +48,13 @@ func TestIntegrationImageBoots(t *testing.T) {
 		{
 			spec: MinimalSpec,
 			steps: []probe.Step{
-				{Name: "user", Run: "id; pwd; touch here && echo writable; cat /etc/hostname; locale charmap; sudo -n true || echo no sudo"},
+				{Name: "user", Run: "id; stat -c '%A' /; pwd; touch here && echo writable; cat /etc/hostname; locale charmap; sudo -n true || echo no sudo"},
 				{Name: "modules", Root: true, Run: "modprobe -a fuse virtiofs virtio_net ext4 erofs loop && echo loaded"},
 				{Name: "fonts", Run: "fc-cache -v | grep -c 'existing cache is valid'; fc-cache -v | grep -c 'caching, new' || true"},
 				{Name: "x", Run: "mkfifo /tmp/ready; Xvnc :7 -SecurityTypes None -rfbport -1 -displayfd 3 3>/tmp/ready >/tmp/x.log 2>&1 & read -r display < /tmp/ready && echo display $display"},
 			},
 			want: map[string][]string{
-				"user":    {"uid=1000(user) gid=1000(user)", "/home/user", "writable", "desktop", "UTF-8", "no sudo"},
+				"user":    {"drwxr-xr-x", "uid=1000(user) gid=1000(user)", "/home/user", "writable", "desktop", "UTF-8", "no sudo"},
 				"modules": {"loaded"},
 				"x":       {"display 7"},
 			},

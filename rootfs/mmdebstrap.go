@@ -19,15 +19,13 @@ const sourceDateEpoch = 1735689600
 
 // rootFormat and packOptions are the outcome of the measurements in
 // docs/images.md. What mksquashfs reads from a pipe has no root directory of its
-// own, so its mode and owner are said here.
+// own: it would let everybody write there.
 const (
 	rootFormat = "squashfs"
 	rootFile   = "root.squashfs"
 )
 
-var packOptions = []string{
-	"-comp", "lz4", "-b", "128K", "-no-exports", "-root-mode", "755", "-root-uid", "0", "-root-gid", "0",
-}
+var packOptions = []string{"-comp", "lz4", "-b", "128K", "-no-exports", "-root-mode", "755"}
 
 // Build implements [Recipe]. mmdebstrap writes the root file system as a tar
 // stream, mksquashfs reads it, and hooks bring out the kernel, its modules and
