@@ -32,6 +32,7 @@ func (a *aptProgress) line(s string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch {
+	case a.p.Phase == PhasePack: // the line was overtaken by the file system
 	case strings.HasPrefix(s, "I: running apt-get update"):
 		a.enter(PhaseIndex, 0, "")
 	case strings.HasPrefix(s, "I: running --customize-hook"):
