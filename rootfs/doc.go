@@ -17,7 +17,7 @@
 //
 // A build writes a [Manifest] that names each package with the SHA-256 that was
 // verified when it was downloaded; the hash of the manifest is the image's ID.
-// Equal inputs give equal files.
+// Equal inputs give equal files on one host.
 //
 // Builds happen in a staging directory under a lock and appear in the store by
 // one rename. Two processes that want the same image share one build. What a
