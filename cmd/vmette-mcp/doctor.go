@@ -50,11 +50,21 @@ func (c doctorCmd) examine(a *app) ([]doctor.Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	host, err := qemu.Inspect(a.ctx, backendOptions(sandboxFlags{}, store.Dir(), a.log))
+	opts := backendOptions(sandboxFlags{}, store.Dir(), a.log)
+	opts.Afresh = true
+	host, err := qemu.Inspect(a.ctx, opts)
 	if err != nil {
 		return nil, fmt.Errorf("examine QEMU: %w", err)
 	}
 	findings := []doctor.Finding{platformFinding(), agentFinding(), qemuFinding(host), kvmFinding(host)}
+	if !host.User.Usable {
+		findings = append(findings, doctor.Finding{
+			Name:    "qemu user",
+			Verdict: doctor.Warn,
+			Detail:  host.User.Reason + ": QEMU runs as root, and so would a guest that breaks out of it",
+			Remedy:  host.User.Remedy,
+		})
+	}
 	findings = append(findings, doorFindings(host)...)
 
 	img, err := store.Get(a.ctx, c.Image)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -29,7 +30,8 @@ type plan struct {
 	binary    string
 	isolation sandbox.Isolation
 	door      Door
-	cred      *syscall.Credential // whether to take another user, and with which groups
+	otherUser bool                // whether machines of a root server run as other users
+	cred      *syscall.Credential // of one machine
 }
 
 // New returns a backend. It looks at the host on the first start, not before.
@@ -86,7 +88,9 @@ func (b *Backend) prepare(ctx context.Context, onStep func(string)) (plan, error
 		b.plan = &p
 	}
 	p := *b.plan
-	p.cred = unprivileged() // another one for each machine
+	if p.otherUser {
+		p.cred = unprivileged() // another one for each machine
+	}
 	if p.isolation == sandbox.IsolationKVM {
 		p.cred = withKVM(p.cred)
 	}
@@ -115,45 +119,74 @@ func (b *Backend) look(ctx context.Context) (plan, error) {
 		p.isolation = sandbox.IsolationEmulated
 		b.opts.Logger.Warn("no usable KVM: sandboxes are emulated and run many times slower", "reason", h.KVM.Reason, "remedy", h.KVM.Remedy)
 	}
+	p.otherUser = h.User.Usable
+	if !p.otherUser {
+		b.opts.Logger.Warn("QEMU runs as root, so a guest that breaks out of it does too", "reason", h.User.Reason, "remedy", h.User.Remedy)
+	}
 	p.door, err = chooseDoor(b.opts.Vsock, h.Doors)
 	return p, err
 }
 
-// Inspect finds out what this host can do for a backend with these options.
-// That KVM runs guests is found out by running one, for at most some seconds,
-// and remembered until the host boots anew. The error is that of ctx.
+// Inspect finds out what this host can do for a backend with these options, by
+// trying. That KVM runs guests is found out by running one, for at most some
+// seconds, and a clear answer is remembered until the host boots anew; see
+// [Options.Afresh]. The error is that of ctx.
 func Inspect(ctx context.Context, opts Options) (Host, error) {
 	opts = opts.withDefaults()
-	h := Host{Doors: doorStates()}
-	if d, err := chooseDoor(DoorAuto, h.Doors); err == nil {
-		h.Door = d
-	}
-	binary, err := exec.LookPath(opts.Binary)
-	if err != nil {
-		h.QEMU = Ability{Reason: fmt.Sprintf("find QEMU: %v", err), Remedy: "apt-get install qemu-system-x86"}
-		h.KVM = Ability{Reason: "there is no QEMU to try it with"}
-		return h, nil
-	}
-	h.Binary = binary
-	h.Version, err = version(ctx, binary)
-	if err != nil {
-		if ctx.Err() != nil {
-			return h, context.Cause(ctx)
-		}
-		h.QEMU = Ability{Reason: err.Error(), Remedy: "apt-get install --reinstall qemu-system-x86"}
-		h.KVM = Ability{Reason: "there is no QEMU to try it with"}
-		return h, nil
-	}
-	h.QEMU = Ability{Usable: true}
-	if opts.Accel == AccelTCG {
-		h.KVM = Ability{Reason: "it is switched off"}
-		return h, nil
-	}
-	h.KVM, err = recallKVM(ctx, opts.CacheDir, binary, h.Version)
+	h := Host{User: userAbility(opts.Vsock)}
+	err := h.inspectQEMU(ctx, opts)
 	if err != nil {
 		return h, err
 	}
-	return h, nil
+	access := errors.New(noQEMU)
+	var cred *syscall.Credential
+	if h.User.Usable {
+		cred = unprivileged()
+	}
+	if h.QEMU.Usable {
+		access = tryAccess(h.Binary, cred)
+	}
+	h.Doors = doorStates(access)
+	if d, err := chooseDoor(DoorAuto, h.Doors); err == nil {
+		h.Door = d
+	}
+	switch {
+	case !h.QEMU.Usable:
+		h.KVM = Ability{Reason: noQEMU}
+	case opts.Accel == AccelTCG:
+		h.KVM = Ability{Reason: "it is switched off"}
+	case opts.Afresh:
+		h.KVM, err = askKVM(ctx, opts.CacheDir, h, cred)
+	default:
+		h.KVM, err = recallKVM(ctx, opts.CacheDir, h, cred)
+	}
+	return h, err
+}
+
+// noQEMU is why what takes a QEMU to be tried is not usable without one.
+const noQEMU = "there is no QEMU to try it with"
+
+// inspectQEMU finds QEMU and asks it for its version. The error is that of ctx.
+func (h *Host) inspectQEMU(ctx context.Context, opts Options) error {
+	binary, err := exec.LookPath(opts.Binary)
+	if err == nil {
+		binary, err = filepath.Abs(binary) // it is started elsewhere
+	}
+	if err != nil {
+		h.QEMU = Ability{Reason: fmt.Sprintf("find QEMU: %v", err), Remedy: "apt-get install qemu-system-x86"}
+		return nil
+	}
+	h.Binary = binary
+	h.Version, err = version(ctx, binary)
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil:
+		h.QEMU = Ability{Reason: err.Error(), Remedy: "apt-get install --reinstall qemu-system-x86"}
+	default:
+		h.QEMU = Ability{Usable: true}
+	}
+	return nil
 }
 
 // version asks the QEMU at path for its version.

@@ -2,7 +2,6 @@ package qemu
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -37,10 +36,11 @@ func openDoor(d Door, port uint32, files *fileTable, log *slog.Logger) (door, er
 }
 
 // doorStates tells of each door whether it is usable, in the order in which
-// DoorAuto prefers them.
-func doorStates() []DoorState {
+// DoorAuto prefers them. access is what forbids this process to access the
+// memory of a QEMU, or nil.
+func doorStates(access error) []DoorState {
 	return []DoorState{
-		{DoorVhostUser, userDoorAbility(os.Geteuid() == 0, "/proc/sys/kernel/yama/ptrace_scope")},
+		{DoorVhostUser, userDoorAbility(access, "/proc/sys/kernel/yama/ptrace_scope")},
 		{DoorVhost, kernelDoorAbility()},
 	}
 }
@@ -55,30 +55,23 @@ func chooseDoor(want Door, states []DoorState) (Door, error) {
 		if s.Usable {
 			return s.Door, nil
 		}
-		reasons = append(reasons, fmt.Sprintf("%s: %s: %s", s.Door, s.Reason, s.Remedy))
+		reasons = append(reasons, fmt.Sprintf("%s: %s", s.Door, s.Ability))
 	}
 	return "", fmt.Errorf("%w: no vsock door to a guest: %s", sandbox.ErrUnsupported, strings.Join(reasons, "; "))
 }
 
-// userDoorAbility tells whether this process may access its children's memory,
-// as the kernel's Yama module decides (Documentation/admin-guide/LSM/Yama.rst).
-func userDoorAbility(root bool, ptraceScope string) Ability {
-	data, err := os.ReadFile(ptraceScope)
-	if errors.Is(err, os.ErrNotExist) {
-		return Ability{Usable: true} // no Yama
+// userDoorAbility puts access into words. Where the kernel's Yama module is
+// what forbids it (Documentation/admin-guide/LSM/Yama.rst), there is a remedy.
+func userDoorAbility(access error, ptraceScope string) Ability {
+	if access == nil {
+		return Ability{Usable: true}
 	}
-	if err != nil {
-		return Ability{Reason: err.Error()}
-	}
-	scope, err := strconv.Atoi(strings.TrimSpace(string(data)))
-	if err != nil {
-		return Ability{Reason: fmt.Sprintf("%s: %v", ptraceScope, err)}
-	}
-	if scope >= 3 || scope == 2 && !root {
+	data, _ := os.ReadFile(ptraceScope) // there is none without Yama
+	if scope, err := strconv.Atoi(strings.TrimSpace(string(data))); err == nil && scope >= 2 {
 		return Ability{
 			Reason: fmt.Sprintf("kernel.yama.ptrace_scope is %d, which forbids a process to access its children's memory", scope),
 			Remedy: "sysctl kernel.yama.ptrace_scope=1 (from 3, change it in /etc/sysctl.d and reboot)",
 		}
 	}
-	return Ability{Usable: true}
+	return Ability{Reason: access.Error()}
 }

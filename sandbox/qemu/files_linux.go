@@ -40,6 +40,27 @@ func (t *fileTable) addSocket(name string) (fd int, conn *net.UnixConn, err erro
 	return fd, c.(*net.UnixConn), nil
 }
 
+// memoryFile returns a file in memory that holds what write wrote, for a child
+// to open anew by its number. It has no name that anybody else could open it by,
+// goes with the last process that has it, and cannot be changed any more.
+func memoryFile(name string, write func(*os.File) error) (*os.File, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if err != nil {
+		return nil, fmt.Errorf("make memory file for %s: %w", name, err)
+	}
+	f := os.NewFile(uintptr(fd), name)
+	if err := write(f); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("write %s: %w", name, err)
+	}
+	const seals = unix.F_SEAL_WRITE | unix.F_SEAL_GROW | unix.F_SEAL_SHRINK | unix.F_SEAL_SEAL
+	if _, err := unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, seals); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("seal %s: %w", name, err)
+	}
+	return f, nil
+}
+
 // close closes every file of the table.
 func (t *fileTable) close() {
 	for _, f := range t.files {

@@ -30,18 +30,19 @@ func TestParseVersion(t *testing.T) {
 }
 
 func TestUserDoorAbility(t *testing.T) {
+	refused := errors.New("operation not permitted")
 	tests := []struct {
+		access error
 		scope  string // "" when there is no Yama
-		root   bool
-		usable bool
+		want   string
 	}{
-		{"", false, true},
-		{"0\n", false, true},
-		{"1\n", false, true},
-		{"2\n", false, false},
-		{"2\n", true, true},
-		{"3\n", true, false},
-		{"what\n", true, false},
+		{nil, "", "usable"},
+		{nil, "2\n", "usable"}, // CAP_SYS_PTRACE is enough for it
+		{refused, "", "operation not permitted"},
+		{refused, "1\n", "operation not permitted"},
+		{refused, "what\n", "operation not permitted"},
+		{refused, "2\n", "kernel.yama.ptrace_scope is 2"},
+		{refused, "3\n", "kernel.yama.ptrace_scope is 3"},
 	}
 	for _, tt := range tests {
 		path := filepath.Join(t.TempDir(), "ptrace_scope")
@@ -50,9 +51,47 @@ func TestUserDoorAbility(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got := userDoorAbility(tt.root, path); got.Usable != tt.usable || got.Usable == (got.Reason != "") {
-			t.Errorf("scope %q, root %v: got %+v, want usable %v", tt.scope, tt.root, got, tt.usable)
+		got := userDoorAbility(tt.access, path)
+		if got.Usable != (tt.access == nil) || !strings.HasPrefix(got.String(), tt.want) {
+			t.Errorf("access %v, scope %q: got %+v, want %s", tt.access, tt.scope, got, tt.want)
 		}
+	}
+}
+
+func TestLackedCaps(t *testing.T) {
+	const container = 0xa80425fb // what root of a container has by default
+	tests := []struct {
+		have uint64
+		door Door
+		want string
+	}{
+		{1<<41 - 1, DoorAuto, ""},
+		{container, DoorAuto, "CAP_SYS_PTRACE"},
+		{container, DoorVhost, ""},
+		{0, DoorVhostUser, "CAP_SETUID CAP_SETGID CAP_KILL CAP_SYS_PTRACE"},
+	}
+	for _, tt := range tests {
+		if got := strings.Join(lackedCaps(tt.have, tt.door), " "); got != tt.want {
+			t.Errorf("%#x, door %s: lacks %q, want %q", tt.have, tt.door, got, tt.want)
+		}
+	}
+}
+
+// A relative path names the same QEMU wherever that is started.
+func TestInspectMakesPathAbsolute(t *testing.T) {
+	t.Chdir(t.TempDir())
+	writeScript(t, "qemu", "echo QEMU emulator version 9.9")
+	h, err := Inspect(t.Context(), Options{Binary: "./qemu", Accel: AccelTCG})
+	if err != nil || !h.QEMU.Usable || !filepath.IsAbs(h.Binary) || h.Version != "9.9" {
+		t.Errorf("got %+v, %v", h, err)
+	}
+}
+
+// writeScript writes a program for the shell to path.
+func writeScript(t *testing.T, path, program string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+program+"\n"), 0o755); err != nil {
+		t.Fatal(err)
 	}
 }
 

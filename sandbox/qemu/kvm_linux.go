@@ -32,31 +32,47 @@ type kvmAnswer struct {
 	KVM    Ability `json:"kvm"`
 }
 
-// recallKVM tells whether KVM runs guests, from memory if it was asked before.
-// The error is that of ctx.
-func recallKVM(ctx context.Context, cacheDir, binary, version string) (Ability, error) {
-	cred := unprivileged()
+// recallKVM tells whether KVM runs guests as cred, from memory if it was asked
+// before. The error is that of ctx.
+func recallKVM(ctx context.Context, cacheDir string, h Host, cred *syscall.Credential) (Ability, error) {
 	if a := kvmAccess(cred); !a.Usable {
 		return a, nil // quickly found out, and quickly mended
 	}
-	bootID, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return Ability{}, fmt.Errorf("read the host's boot id: %w", err)
+	if got, err := readAnswer(kvmMemoryPath(cacheDir)); err == nil && got.fits(h) {
+		return got.KVM, nil
 	}
-	want := kvmAnswer{BootID: strings.TrimSpace(string(bootID)), QEMU: binary + " " + version, User: os.Geteuid()}
-	path := kvmMemoryPath(cacheDir)
-	if got, err := readAnswer(path); err == nil {
-		want.KVM = got.KVM
-		if got == want {
-			return got.KVM, nil
-		}
+	return askKVM(ctx, cacheDir, h, cred)
+}
+
+// askKVM tells whether KVM runs guests as cred by running one. A clear answer
+// takes the place of what was remembered; an unclear one only removes that. The
+// error is that of ctx.
+func askKVM(ctx context.Context, cacheDir string, h Host, cred *syscall.Credential) (Ability, error) {
+	a, clear := kvmAccess(cred), false
+	if a.Usable {
+		a, clear = probeKVM(ctx, h.Binary, withKVM(cred), kvmLimit)
 	}
-	want.KVM = probeKVM(ctx, binary, withKVM(cred), kvmLimit)
 	if ctx.Err() != nil {
 		return Ability{}, context.Cause(ctx)
 	}
-	writeAnswer(path, want) // if that fails, the next server asks again
-	return want.KVM, nil
+	// If memory fails, the next server asks again.
+	if path := kvmMemoryPath(cacheDir); clear {
+		writeAnswer(path, kvmAnswer{BootID: bootID(), QEMU: h.Binary + " " + h.Version, User: os.Geteuid(), KVM: a})
+	} else {
+		os.Remove(path)
+	}
+	return a, nil
+}
+
+// fits reports whether the answer is one for this boot, QEMU and user.
+func (a kvmAnswer) fits(h Host) bool {
+	return a.BootID != "" && a.BootID == bootID() && a.QEMU == h.Binary+" "+h.Version && a.User == os.Geteuid()
+}
+
+// bootID returns what names this boot of the host, or "".
+func bootID() string {
+	id, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return strings.TrimSpace(string(id))
 }
 
 func kvmMemoryPath(cacheDir string) string {
@@ -133,28 +149,23 @@ func kvmAccess(cred *syscall.Credential) Ability {
 
 // probeKVM runs a tiny guest in KVM. That the device opens and makes a machine
 // says little: on some nested hosts it does, and then runs code thousands of
-// times too slowly.
-func probeKVM(ctx context.Context, binary string, cred *syscall.Credential, limit time.Duration) Ability {
-	rom, err := os.CreateTemp("", "vmette-kvm-probe-")
+// times too slowly. The answer is clear if it tells of KVM and not of what may
+// have come between: a QEMU that failed, or a host too busy to run it.
+func probeKVM(ctx context.Context, binary string, cred *syscall.Credential, limit time.Duration) (a Ability, clear bool) {
+	rom, err := memoryFile("probe guest", func(f *os.File) error {
+		_, err := f.Write(probeROM())
+		return err
+	})
 	if err != nil {
-		return Ability{Reason: fmt.Sprintf("make probe guest: %v", err)}
+		return Ability{Reason: err.Error()}, false
 	}
 	defer rom.Close()
-	os.Remove(rom.Name())
-	if cred != nil {
-		err = rom.Chown(int(cred.Uid), int(cred.Gid))
-	}
-	if _, werr := rom.Write(probeROM()); errors.Join(err, werr) != nil {
-		return Ability{Reason: fmt.Sprintf("make probe guest: %v", errors.Join(err, werr))}
-	}
-
-	files := fileTable{files: []*os.File{rom}}
 	cmd := exec.Command(binary, append(probeArgs(fdPath(firstFD)), "-accel", "kvm", "-cpu", "host")...)
 	var said bytes.Buffer
 	cmd.Dir, cmd.Env, cmd.Stderr = "/", []string{}, &said
-	c, err := startChild(cmd, files.files, cred)
+	c, err := startChild(cmd, []*os.File{rom}, cred)
 	if err != nil {
-		return Ability{Reason: fmt.Sprintf("start QEMU: %v", err)}
+		return Ability{Reason: fmt.Sprintf("start QEMU: %v", err)}, false
 	}
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
@@ -167,18 +178,26 @@ func probeKVM(ctx context.Context, binary string, cred *syscall.Credential, limi
 	}
 	c.kill()
 	c.wait()
-	switch code := c.cmd.ProcessState.ExitCode(); {
-	case late:
-		return Ability{
-			Reason: fmt.Sprintf("%s opens, but a guest of some instructions had not ended after %v", kvmDevice, limit),
-			Remedy: "none on this host if it is a virtual machine without real nested virtualization; sandboxes are emulated instead",
-		}
-	case code == probeExit:
-		return Ability{Usable: true}
-	default:
-		return Ability{Reason: strings.TrimSpace(fmt.Sprintf("QEMU ended with status %d: %s", code, said.String()))}
+	st := c.cmd.ProcessState
+	if late {
+		return tooSlow(limit), isClear(st.UserTime()+st.SystemTime(), limit)
+	}
+	if st.ExitCode() == probeExit {
+		return Ability{Usable: true}, true
+	}
+	return Ability{Reason: strings.TrimSpace(fmt.Sprintf("QEMU ended with status %d: %s", st.ExitCode(), said.String()))}, false
+}
+
+func tooSlow(limit time.Duration) Ability {
+	return Ability{
+		Reason: fmt.Sprintf("%s opens, but a guest of some instructions had not ended after %v", kvmDevice, limit),
+		Remedy: "none on this host if it is a virtual machine without real nested virtualization; sandboxes are emulated instead",
 	}
 }
+
+// isClear reports whether a probe that did not end within limit had enough of
+// the processor to blame KVM for it: many times what it needs where KVM works.
+func isClear(spent, limit time.Duration) bool { return spent >= limit/4 }
 
 // probeArgs returns the arguments, but for the accelerator, of a QEMU that runs
 // the probe guest in the file rom.

@@ -3,6 +3,7 @@ package qemu
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,9 +22,9 @@ func TestIntegrationProbeKVM(t *testing.T) {
 	}
 	const limit = 2 * time.Second
 	start := time.Now()
-	a := probeKVM(t.Context(), binary, nil, limit)
+	a, clear := probeKVM(t.Context(), binary, nil, limit)
 	took := time.Since(start)
-	t.Logf("after %v: %+v", took, a)
+	t.Logf("after %v: %+v, clear: %v", took, a, clear)
 	if took > 2*limit {
 		t.Errorf("the probe took %v, its limit is %v", took, limit)
 	}
@@ -70,13 +71,48 @@ func TestKVMAnswerIsRemembered(t *testing.T) {
 	}
 }
 
+// Only what KVM itself answered is worth remembering.
+func TestProbeKVMKnowsWhatIsClear(t *testing.T) {
+	tests := []struct {
+		name, qemu    string
+		usable, clear bool
+	}{
+		{"the guest ended", fmt.Sprintf("exit %d", probeExit), true, true},
+		{"the guest was hardly run", "kill -STOP $$", false, false},
+		{"QEMU failed", "echo no memory >&2; exit 1", false, false},
+		{"QEMU was killed", "kill -KILL $$", false, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "qemu")
+			writeScript(t, path, tt.qemu)
+			got, clear := probeKVM(t.Context(), path, nil, time.Second)
+			if got.Usable != tt.usable || got.Usable == (got.Reason != "") {
+				t.Errorf("got %+v, want usable %v", got, tt.usable)
+			}
+			if clear != tt.clear {
+				t.Errorf("%+v is clear: %v, want %v", got, clear, tt.clear)
+			}
+		})
+	}
+}
+
+func TestLateProbeIsClearIfItRan(t *testing.T) {
+	if isClear(100*time.Millisecond, 3*time.Second) {
+		t.Error("a probe that hardly ran is held against KVM")
+	}
+	if !isClear(2*time.Second, 3*time.Second) {
+		t.Error("a probe that ran for long is not held against KVM")
+	}
+}
+
 func TestProbeKVMGivesUpWithContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := exec.LookPath("qemu-system-x86_64"); err != nil {
 		t.Fatalf("%v: apt-get install qemu-system-x86", err)
 	}
-	if a := probeKVM(ctx, "qemu-system-x86_64", nil, time.Minute); a.Usable {
+	if a, clear := probeKVM(ctx, "qemu-system-x86_64", nil, time.Minute); a.Usable || clear {
 		t.Errorf("got %+v from a probe that was given up", a)
 	}
 }

@@ -121,32 +121,16 @@ func (m *machine) openImage(context.Context) (err error) {
 	return nil
 }
 
-// composeInitramfs returns the initramfs with the boot file in it. It has no
-// name any more, so that the boot token goes when QEMU does, however that ends.
-func (m *machine) composeInitramfs() (f *os.File, err error) {
+// composeInitramfs returns the initramfs with the boot file in it. It lives in
+// memory, so that the boot token comes to no disk, and goes when QEMU does,
+// however that ends.
+func (m *machine) composeInitramfs() (*os.File, error) {
 	base, err := os.Open(m.cfg.Initramfs)
 	if err != nil {
 		return nil, err
 	}
 	defer base.Close()
-	f, err = os.CreateTemp(m.dir, "initramfs-")
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-		}
-	}()
-	if err := os.Remove(f.Name()); err != nil {
-		return nil, err
-	}
-	if m.cred != nil {
-		if err := f.Chown(int(m.cred.Uid), int(m.cred.Gid)); err != nil {
-			return nil, err
-		}
-	}
-	return f, sandbox.WriteInitramfs(f, base, m.boot)
+	return memoryFile("initramfs", func(f *os.File) error { return sandbox.WriteInitramfs(f, base, m.boot) })
 }
 
 func (m *machine) openVsock(context.Context) (err error) {

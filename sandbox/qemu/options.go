@@ -12,6 +12,7 @@ type Options struct {
 	Binary   string       // name or path of QEMU; "" means qemu-system-x86_64 in PATH
 	Accel    Accel        // "" means AccelAuto
 	Vsock    Door         // "" means DoorAuto
+	Afresh   bool         // find out anew what CacheDir remembers
 	CacheDir string       // remembers whether KVM runs guests; "" means vmette in the user's cache directory
 	Logger   *slog.Logger // nil discards
 }

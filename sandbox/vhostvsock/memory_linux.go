@@ -44,6 +44,20 @@ func openMemory(pid int, rs regions) (memory, error) {
 	return m, nil
 }
 
+// CheckAccess tells whether the kernel lets this process serve a device to
+// process pid, a child: nil, or what forbids it. Which user the child runs as,
+// this process's capabilities, and the kernel's Yama module decide.
+func CheckAccess(pid int) error {
+	m, err := openMemory(pid, regions{{size: 1}})
+	if errors.Is(err, unix.EFAULT) {
+		return nil // the right is asked for before the address is looked at
+	}
+	if err != nil {
+		return err
+	}
+	return m.close()
+}
+
 func (m *processMemory) read(dst [][]byte, src []span) error {
 	n, err := m.prepare(dst, src)
 	if err != nil || n == 0 {
