@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"time"
 )
@@ -41,23 +42,30 @@ type Client struct {
 	err   error
 	wg    sync.WaitGroup
 
-	mu     sync.Mutex
-	ended  bool
-	lastID uint32
-	calls  map[uint32]*call // waiting for a response, by req_id
+	mu      sync.Mutex
+	ended   bool
+	lastID  uint32
+	calls   map[uint32]*call // waiting for a response, by req_id
+	notices []string         // of responses that nobody took, for the next one
 }
 
 // call is one request: an action, or the cancel of one.
 type call struct {
 	id     uint32
 	header []byte
-	spec   Spec        // of the action
+	spec   Spec // of the action
+	limit  time.Duration
 	answer chan answer // has room for one
 	cancel *call       // the action that this cancels, or nil
+
+	// Of an action, set once by due.
+	deadline time.Time
+	overdue  *time.Timer // ends the connection, unless it is stopped
 
 	// Guarded by Client.mu.
 	sent      bool // the writer has begun to write it
 	abandoned bool // the writer shall skip it
+	left      bool // nobody waits for answer any more
 	owed      int  // responses to an action and its cancel that are to come
 }
 
@@ -114,6 +122,13 @@ func NewClient(ctx context.Context, conn net.Conn, cfg ClientConfig) (*Client, e
 // within a short grace, the error has [CodeUnknown]. The errors of an ended ctx
 // also match its cause.
 //
+// Every action has an end, also without a deadline in ctx: the time that it
+// takes by itself (what it asks for, or a generous estimate), that of its
+// [Observe] and of the input actions before it, and [AnswerSlack]. After that it
+// is cancelled as above. A guest that does not confirm that either, or leaves
+// an earlier cancel unanswered for AnswerSlack, is taken for dead: the
+// connection ends, and with it all that is under way.
+//
 // A connection that broke while the action was under way gives [CodeUnknown],
 // and one that was broken before gives [CodeUnavailable]. An action is never
 // sent again.
@@ -135,6 +150,8 @@ func (c *Client) Do(ctx context.Context, a Action, o Observe) (*Result, error) {
 	if !c.start(cl) {
 		return nil, c.unavailable()
 	}
+	ctx, stop := cl.withDeadline(ctx)
+	defer stop()
 	select {
 	case a := <-cl.answer:
 		return a.result, a.err
@@ -160,7 +177,7 @@ func newCall(a Action, o Observe) (*call, error) {
 	if len(header) > MaxHeader {
 		return nil, Errorf(CodeInvalid, "%s is %d bytes on the wire, more than %d: send it in parts", a.Name(), len(header), MaxHeader)
 	}
-	return &call{header: header, spec: spec, answer: make(chan answer, 1), owed: 1}, nil
+	return &call{header: header, spec: spec, limit: limit(a, o), answer: make(chan answer, 1), owed: 1}, nil
 }
 
 // start registers a request and hands it to the writer. It reports false when
@@ -178,6 +195,9 @@ func (c *Client) start(cl *call) bool {
 		}
 	}
 	cl.id = c.lastID
+	if cl.cancel == nil {
+		c.due(cl)
+	}
 	c.calls[cl.id] = cl
 	c.queue <- cl // never blocks: it has room for an action and a cancel for each slot
 	return true
@@ -188,6 +208,7 @@ func (c *Client) cancel(ctx context.Context, cl *call) (*Result, error) {
 	c.mu.Lock()
 	if !cl.sent && !c.ended {
 		cl.abandoned = true
+		cl.overdue.Stop()
 		delete(c.calls, cl.id)
 		c.mu.Unlock()
 		return nil, ended(ctx, CodeCancelled, "cancelled before it was sent: nothing was done")
@@ -195,6 +216,7 @@ func (c *Client) cancel(ctx context.Context, cl *call) (*Result, error) {
 	_, open := c.calls[cl.id]
 	if open {
 		cl.owed++
+		cl.overdue.Reset(min(time.Until(cl.deadline)+cancelGrace, AnswerSlack))
 	}
 	c.mu.Unlock()
 	if open {
@@ -213,6 +235,7 @@ func (c *Client) cancel(ctx context.Context, cl *call) (*Result, error) {
 		}
 		return a.result, a.err
 	case <-grace.C:
+		c.leave(cl)
 		return nil, ended(ctx, CodeUnknown, "the guest did not confirm the cancel within %v: whether it was done is not known, take a screenshot before going on", cancelGrace)
 	case <-c.done:
 		return c.lost(cl)
@@ -249,12 +272,38 @@ func (c *Client) end(err error) {
 	first := !c.ended
 	if first {
 		c.ended, c.err = true, err
+		for _, cl := range c.calls {
+			if cl.cancel != nil {
+				cl = cl.cancel
+			}
+			cl.overdue.Stop()
+		}
 	}
 	c.mu.Unlock()
 	if first {
 		c.conn.Close()
 		close(c.done)
 	}
+}
+
+// leave gives up waiting for an answer. What it has to tell that must be known
+// goes to the next one.
+func (c *Client) leave(cl *call) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	cl.left = true
+	select {
+	case a := <-cl.answer: // it came just now
+		c.keep(a.result.Notices)
+	default:
+	}
+}
+
+// keep keeps notices for the next response that is taken: the last ones, when
+// there are too many. The caller holds mu.
+func (c *Client) keep(notices []string) {
+	c.notices = append(c.notices, notices...)
+	c.notices = slices.Clone(c.notices[max(0, len(c.notices)-maxNotices):])
 }
 
 // Hello returns what the guest said of itself, without the token.

@@ -167,21 +167,29 @@ func (r *Result) answers(cl *call) error {
 }
 
 // finish hands a response to who waits for it, and frees the slot once the
-// guest owes nothing more.
+// guest owes nothing more. The notices of a response that nobody takes are told
+// by the next one.
 func (c *Client) finish(cl *call, res *Result) {
-	action := cl
-	if cl.cancel != nil {
-		action = cl.cancel
-	} else if res.Error != nil {
-		cl.answer <- answer{res, res.Error}
-	} else {
-		cl.answer <- answer{res, nil}
-	}
 	c.mu.Lock()
-	action.owed--
-	free := action.owed == 0
-	c.mu.Unlock()
-	if free {
+	defer c.mu.Unlock()
+	action := cl
+	switch {
+	case cl.cancel != nil:
+		action = cl.cancel
+		c.keep(res.Notices)
+	case cl.left:
+		c.keep(res.Notices)
+	default:
+		res.Notices = append(c.notices, res.Notices...)
+		c.notices = nil
+		var err error
+		if res.Error != nil {
+			err = res.Error
+		}
+		cl.answer <- answer{res, err}
+	}
+	if action.owed--; action.owed == 0 {
+		action.overdue.Stop()
 		<-c.slots
 	}
 }

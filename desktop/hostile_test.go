@@ -241,9 +241,9 @@ func TestGuestMayBeSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, g := pair(t)
 		for range 2 {
+			time.Sleep(10 * frameTimeout)
 			done := do(t.Context(), c, Wait{})
 			id, _ := readRequest(t, g)
-			time.Sleep(10 * frameTimeout)
 			if err := g.WriteResponse(id, Response{OK: true}, nil); err != nil {
 				t.Fatal(err)
 			}
