@@ -63,3 +63,10 @@ type Machine interface {
 	// Console returns the last of what the guest wrote to its serial console.
 	Console() []byte
 }
+
+// Weigher is a [Machine] that knows how much of the host's memory it has taken
+// by now, in MiB: 0 when it cannot tell. Without it a machine's memory counts as
+// yet to be taken, to be on the safe side.
+type Weigher interface {
+	ResidentMiB() int
+}

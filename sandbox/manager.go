@@ -34,10 +34,15 @@ type Manager struct {
 const maxGraves = 1024
 
 // ManagerConfig says how a [Manager] works. Backend and StateDir are needed.
+//
+// Where memory decides, it is looked at anew for each sandbox, so that what
+// other programs take or give back counts, as does what the sandboxes of
+// another server on the same host have touched so far. What those may still
+// take is not known here: give each server of such a host a Capacity.
 type ManagerConfig struct {
 	Backend  Backend
 	StateDir string        // 0700; what a dead server left in it is removed at start
-	Capacity int           // sandboxes at once; 0 means as many as the host's memory allows
+	Capacity int           // sandboxes at once; 0 means as long as the host's free memory holds what all may take
 	Idle     time.Duration // a sandbox that nobody holds or used for this long is ended; 0 means never
 	Logger   *slog.Logger  // nil discards
 }
@@ -59,7 +64,7 @@ type entry struct {
 	owner   string
 	session *Session
 	info    Info
-	memory  int // MiB that it counts for
+	booking *booking
 	leases  int
 	idle    *time.Timer   // nil when sandboxes are never ended for being idle
 	gone    chan struct{} // closed when it has ended and its room is free
@@ -112,7 +117,8 @@ func (m *Manager) Create(ctx context.Context, owner string, cfg Config, onStep f
 		return nil, err
 	}
 	defer m.wg.Done()
-	if err := m.room.take(cfg.MemoryMiB); err != nil {
+	booking, err := m.room.take(cfg.MemoryMiB)
+	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -128,14 +134,17 @@ func (m *Manager) Create(ctx context.Context, owner string, cfg Config, onStep f
 		Logger:   log,
 	})
 	if err != nil {
-		m.room.give(cfg.MemoryMiB)
+		booking.cancel()
 		return nil, err
+	}
+	if w, ok := session.machine.(Weigher); ok {
+		booking.weigh(w.ResidentMiB)
 	}
 	now := time.Now()
 	e := &entry{
 		owner:   owner,
 		session: session,
-		memory:  cfg.MemoryMiB,
+		booking: booking,
 		leases:  1,
 		gone:    make(chan struct{}),
 		info: Info{
@@ -199,7 +208,7 @@ func (m *Manager) watch(e *entry) {
 	delete(m.live, e.info.ID)
 	m.bury(e, end)
 	m.mu.Unlock()
-	m.room.give(e.memory)
+	e.booking.cancel()
 	close(e.gone)
 }
 

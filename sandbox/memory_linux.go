@@ -9,7 +9,8 @@ import (
 )
 
 // availableMiB returns how much memory new programs can have without making
-// the host swap (proc_meminfo(5), MemAvailable).
+// the host swap (proc_meminfo(5), MemAvailable), nor going beyond what a control
+// group allows this process.
 func availableMiB() (int, error) {
 	f, err := os.Open("/proc/meminfo")
 	if err != nil {
@@ -19,7 +20,7 @@ func availableMiB() (int, error) {
 	for lines := bufio.NewScanner(f); lines.Scan(); {
 		if rest, ok := strings.CutPrefix(lines.Text(), "MemAvailable:"); ok {
 			kib, err := strconv.Atoi(strings.TrimSpace(strings.TrimSuffix(rest, "kB")))
-			return kib >> 10, err
+			return int(min(int64(kib)<<10, cgroupAvailable(os.DirFS("/"))) >> 20), err
 		}
 	}
 	return 0, errors.New("/proc/meminfo has no MemAvailable")

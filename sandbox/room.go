@@ -9,51 +9,88 @@ import (
 // the hypervisor's translated code and the picture of the screen.
 const overheadMiB = 256
 
-// room is what a host has to give to sandboxes: a number of them, or an amount
-// of memory.
+// room is what a host has to give to sandboxes: a number of them, or the memory
+// that is free whenever another one is to start.
 type room struct {
-	slots  int // 0 means that memory decides
-	memory int // MiB
+	slots     int                 // 0 means that memory decides
+	available func() (int, error) // MiB that are free on the host now
 
-	mu      sync.Mutex
-	running int // reserved or running
-	used    int // MiB
+	mu       sync.Mutex
+	bookings map[*booking]bool
+}
+
+// booking is the part of a room that one sandbox has, booting or running.
+type booking struct {
+	room     *room
+	mib      int
+	resident func() int // how many of them it has taken already; nil for none
 }
 
 // newRoom returns room for slots sandboxes; for 0, for as many as the host's
 // free memory can hold if they use all of theirs.
 func newRoom(slots int) (*room, error) {
-	if slots > 0 {
-		return &room{slots: slots}, nil
+	r := &room{slots: slots, available: availableMiB, bookings: make(map[*booking]bool)}
+	if slots == 0 {
+		if _, err := r.free(); err != nil {
+			return nil, err
+		}
 	}
-	memory, err := availableMiB()
+	return r, nil
+}
+
+func (r *room) free() (int, error) {
+	mib, err := r.available()
 	if err != nil {
-		return nil, fmt.Errorf("read the host's free memory: %w; set a capacity instead", err)
+		return 0, fmt.Errorf("read the host's free memory: %w; set a capacity instead", err)
 	}
-	return &room{memory: memory}, nil
+	return mib, nil
 }
 
-// take reserves room for a sandbox whose guest has memory MiB.
-func (r *room) take(memory int) error {
-	need := memory + overheadMiB
+// take books room for a sandbox whose guest has memory MiB.
+func (r *room) take(memory int) (*booking, error) {
+	b := &booking{room: r, mib: memory + overheadMiB}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	switch {
-	case r.slots > 0 && r.running >= r.slots:
-		return fmt.Errorf("%w: %d of %d are running: close one, or try again later", ErrCapacity, r.running, r.slots)
-	case r.slots == 0 && r.used+need > r.memory:
-		return fmt.Errorf("%w: %d are running and reserve %d of %d MiB, this one needs %d: close one, give it less memory, or set a capacity",
-			ErrCapacity, r.running, r.used, r.memory, need)
+	if r.slots > 0 && len(r.bookings) >= r.slots {
+		return nil, fmt.Errorf("%w: %d of %d are running: close one, or try again later", ErrCapacity, len(r.bookings), r.slots)
 	}
-	r.running++
-	r.used += need
-	return nil
+	if r.slots == 0 {
+		free, err := r.free()
+		if err != nil {
+			return nil, err
+		}
+		if owed := r.owed(); free-owed < b.mib {
+			return nil, fmt.Errorf("%w: this one needs %d MiB of memory, and %d MiB is free, of which the %d running ones may still take %d: "+
+				"close one, give it less memory, free some on the host, or set a capacity", ErrCapacity, b.mib, free, len(r.bookings), owed)
+		}
+	}
+	r.bookings[b] = true
+	return b, nil
 }
 
-// give returns what take reserved.
-func (r *room) give(memory int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.running--
-	r.used -= memory + overheadMiB
+// owed returns how much memory is booked and counts as free nevertheless, as
+// its sandbox has not touched it yet. The caller holds mu.
+func (r *room) owed() (mib int) {
+	for b := range r.bookings {
+		taken := 0
+		if b.resident != nil {
+			taken = b.resident()
+		}
+		mib += max(b.mib-taken, 0)
+	}
+	return mib
+}
+
+// weigh has resident, when not nil, say how much of the booking is taken.
+func (b *booking) weigh(resident func() int) {
+	b.room.mu.Lock()
+	defer b.room.mu.Unlock()
+	b.resident = resident
+}
+
+// cancel gives back what take booked.
+func (b *booking) cancel() {
+	b.room.mu.Lock()
+	defer b.room.mu.Unlock()
+	delete(b.room.bookings, b)
 }

@@ -2,9 +2,12 @@ package qemu
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -73,6 +76,20 @@ func waitDead(pid int) {
 
 // pid returns the process's id, which is its own until it is reaped.
 func (c *child) pid() int { return c.cmd.Process.Pid }
+
+// residentMiB returns how much of the host's memory process pid has, files apart
+// (proc_pid_status(5)): 0 when it has ended.
+func residentMiB(pid int) (mib int) {
+	data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	for line := range strings.Lines(string(data)) {
+		name, value, _ := strings.Cut(line, ":")
+		if name == "RssAnon" || name == "RssShmem" {
+			kib, _ := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(value), " kB"))
+			mib += kib >> 10
+		}
+	}
+	return mib
+}
 
 // kill ends the process and returns when it is dead.
 func (c *child) kill() {

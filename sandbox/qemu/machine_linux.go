@@ -325,5 +325,13 @@ func (m *machine) Err() error {
 	}
 }
 
+// ResidentMiB returns how much memory QEMU has, the guest's included.
+func (m *machine) ResidentMiB() int {
+	if m.ctx.Err() != nil {
+		return 0 // the process id may be another's by now
+	}
+	return residentMiB(m.child.pid())
+}
+
 // Console returns the last 64 KiB that the guest wrote to its serial console.
 func (m *machine) Console() []byte { return m.console.Bytes() }
