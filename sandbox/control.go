@@ -75,6 +75,9 @@ func (s *Session) adopt(c *desktop.Client) error {
 	} else {
 		s.notice = lostNotice(old.Hello(), c.Hello())
 	}
+	if got := c.Hello().Screen; got != s.cfg.Screen {
+		s.log.Warn("the guest's screen has another size than it was told", "want", s.cfg.Screen, "got", got)
+	}
 	close(s.changed)
 	s.changed = make(chan struct{})
 	changed := s.changed

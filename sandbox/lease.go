@@ -20,7 +20,7 @@ func (l *Lease) Session() *Session { return l.e.session }
 func (l *Lease) Info() Info {
 	l.m.mu.Lock()
 	defer l.m.mu.Unlock()
-	return l.e.info
+	return l.e.describe()
 }
 
 // Release ends the lease. It may be called more than once.

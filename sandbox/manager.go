@@ -50,7 +50,7 @@ type ManagerConfig struct {
 // Info describes one sandbox.
 type Info struct {
 	ID        string       `json:"desktop_id"`
-	Size      desktop.Size `json:"-"`
+	Size      desktop.Size `json:"-"` // of the screen as the guest has it, which may not be what was asked for
 	Isolation Isolation    `json:"isolation"`
 	Image     string       `json:"image"`
 	Created   time.Time    `json:"created"`
@@ -68,6 +68,14 @@ type entry struct {
 	leases  int
 	idle    *time.Timer   // nil when sandboxes are never ended for being idle
 	gone    chan struct{} // closed when it has ended and its room is free
+}
+
+// describe returns info with what may change while the sandbox runs. The caller
+// holds Manager.mu.
+func (e *entry) describe() Info {
+	info := e.info
+	info.Size = e.session.Size()
+	return info
 }
 
 // grave is what is remembered of a sandbox that has ended.
@@ -149,7 +157,6 @@ func (m *Manager) Create(ctx context.Context, owner string, cfg Config, onStep f
 		gone:    make(chan struct{}),
 		info: Info{
 			ID:        id,
-			Size:      cfg.Screen,
 			Isolation: session.Isolation(),
 			Image:     cfg.Image,
 			Created:   now,
@@ -278,7 +285,7 @@ func (m *Manager) List(owner string) []Info {
 	var list []Info
 	for _, e := range m.live {
 		if e.owner == owner {
-			list = append(list, e.info)
+			list = append(list, e.describe())
 		}
 	}
 	slices.SortFunc(list, func(a, b Info) int { return a.Created.Compare(b.Created) })

@@ -1,8 +1,10 @@
 package sandbox_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -91,6 +93,38 @@ func TestManagerGivesHandlesToTheirOwner(t *testing.T) {
 	}
 	if _, foreign := m.Acquire("bob", info.ID); foreign.Error() != unknown.Error() {
 		t.Errorf("another owner's ended desktop: got %v, want %v", foreign, unknown)
+	}
+}
+
+// A guest may not be able to have the screen that it is told to have.
+func TestManagerTellsTheSizeThatTheGuestHas(t *testing.T) {
+	size := desktop.Size{Width: 1024, Height: 768}
+	var log bytes.Buffer
+	m, _ := manager(t, t.TempDir(), func(c *sandbox.ManagerConfig) {
+		c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		c.Backend = &sandboxtest.Backend{Guest: func(ctx context.Context, g *sandboxtest.Guest) error {
+			conn, err := g.Dial(ctx)
+			if err != nil {
+				return err
+			}
+			hello := sandboxtest.Hello(g.Boot)
+			hello.Screen = size
+			return sandboxtest.Serve(ctx, conn, hello)
+		}}
+	})
+	l := create(t, m, "alice")
+	if got := l.Info().Size; got != size {
+		t.Errorf("info says %v, want %v", got, size)
+	}
+	if got := m.List("alice"); len(got) != 1 || got[0].Size != size {
+		t.Errorf("list says %+v, want %v", got, size)
+	}
+	l.Release()
+	if err := m.Close(); err != nil { // nothing logs any more
+		t.Fatal(err)
+	}
+	if !strings.Contains(log.String(), "another size") {
+		t.Errorf("no warning was logged: %s", log.String())
 	}
 }
 

@@ -96,6 +96,17 @@ func (s *Session) Screen() *desktop.Mirror {
 	return s.client.Mirror()
 }
 
+// Size returns the size of the desktop's screen: that of the last picture, or
+// what the guest agent said in its hello.
+func (s *Session) Size() desktop.Size {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if size := s.client.Mirror().Size(); size.Valid() {
+		return size
+	}
+	return s.client.Hello().Screen
+}
+
 // Config returns what was booted, with its defaults filled in.
 func (s *Session) Config() Config { return s.cfg }
 
