@@ -141,7 +141,9 @@ func TestIntegrationServe(t *testing.T) {
 // left of it in the file system.
 func TestIntegrationKill(t *testing.T) {
 	const times = 20
-	state := t.TempDir()
+	state, temporary := t.TempDir(), t.TempDir()
+	t.Setenv("TMPDIR", temporary)
+	adoptOrphans(t)
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	moments := rand.New(rand.NewPCG(seed, 0))
@@ -158,7 +160,7 @@ func TestIntegrationKill(t *testing.T) {
 	if err := startServer(t, state).Close(); err != nil {
 		t.Fatal(err)
 	}
-	if left := filesIn(t, state); len(left) > 0 {
+	if left := append(filesIn(t, state), filesIn(t, temporary)...); len(left) > 0 {
 		t.Errorf("these files are left: %v", left)
 	}
 }
@@ -190,7 +192,6 @@ func killAt(t *testing.T, client *mcpclient.Client, moment time.Duration) {
 		}
 	}()
 	<-time.After(moment)
-	children := descendants(t, client.PID())
 	server, err := os.FindProcess(client.PID())
 	if err != nil {
 		t.Fatal(err)
@@ -200,10 +201,11 @@ func killAt(t *testing.T, client *mcpclient.Client, moment time.Duration) {
 	}
 	_ = client.Close() // it says that the server was killed
 	<-used
-	for _, p := range children {
+	for _, p := range descendants(t, os.Getpid()) {
 		if !p.endsWithin(2 * time.Second) {
-			t.Errorf("killed %v into the boot: %v runs on", moment, p)
+			t.Errorf("killed %v after its start: %v runs on", moment, p)
 		}
+		p.reap()
 		p.close()
 	}
 }

@@ -89,6 +89,23 @@ func (p process) endsWithin(limit time.Duration) bool {
 	}
 }
 
+// adoptOrphans makes this process the parent of what a killed descendant
+// leaves running (prctl(2), PR_SET_CHILD_SUBREAPER), so that nothing escapes
+// [descendants].
+func adoptOrphans(t *testing.T) {
+	t.Helper()
+	set := func(on uintptr) error { return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, on, 0, 0, 0) }
+	if err := set(1); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = set(0) })
+}
+
+// reap collects an adopted process that has ended.
+func (p process) reap() {
+	_, _ = unix.Wait4(p.pid, nil, unix.WNOHANG, nil) // one that has not ended was complained of
+}
+
 func (p process) close() { unix.Close(p.fd) }
 
 func (p process) String() string { return fmt.Sprintf("%s (%d)", p.name, p.pid) }

@@ -73,7 +73,8 @@ func (r *runner) terminal(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	return r.check(ctx, "The line is selected", "xclip -o -selection primary", greeting)
+	// The image's terminal puts what is selected on the clipboard.
+	return r.check(ctx, "The line is on the clipboard", "xclip -o -selection clipboard", greeting)
 }
 
 // editor opens a text editor, types a text of several scripts and saves it.
