@@ -59,6 +59,21 @@ func (v view) aim(a desktop.Action) (desktop.Action, error) {
 	return a, nil
 }
 
+// hasPoints reports whether an action is aimed at something by coordinates.
+func hasPoints(a desktop.Action) bool {
+	switch a := a.(type) {
+	case desktop.Screenshot:
+		return a.Region != nil
+	case desktop.Click:
+		return a.At != nil
+	case desktop.Scroll:
+		return a.At != nil
+	case desktop.Move, desktop.Drag:
+		return true
+	}
+	return false
+}
+
 func (v view) point(p *desktop.Point) (*desktop.Point, error) {
 	if p == nil {
 		return nil, nil

@@ -42,20 +42,54 @@ func (c *call) act(ctx context.Context, a desktop.Action, id string) *mcp.CallTo
 		return c.failed(err)
 	}
 	defer d.Release()
+	return c.perform(ctx, d, a)
+}
+
+// perform performs an action on a leased desktop, and keeps book of what the
+// model learns of it.
+func (c *call) perform(ctx context.Context, d Desktop, a desktop.Action) *mcp.CallToolResult {
+	id := d.Info().ID
 	v := newView(screenSize(d), c.budget)
+	if err := c.conv.aimedBy(id, a, v.screen); err != nil {
+		return c.refuse(err)
+	}
 	onScreen, err := v.aim(a)
 	if err != nil {
 		return c.refuse(err)
 	}
 	c.progress.doing(c.tool.name)
 	res, err := d.Do(ctx, onScreen, observe(a))
+	if res == nil {
+		res = new(desktop.Result)
+		c.conv.unknown(id)
+	}
+	res.Notices = append(c.conv.takeNotices(id), res.Notices...)
+	answer, shown := c.answer(d, a, onScreen, res, err)
+	switch {
+	case ctx.Err() != nil: // there will be no answer
+		c.conv.unknown(id)
+		c.conv.keepNotices(id, res.Notices)
+	case shown != nil:
+		c.conv.showed(id, shown.frame, shown.screen)
+	}
+	return answer
+}
+
+// shown is a picture of the whole screen that an answer carries.
+type shown struct {
+	frame  uint64
+	screen desktop.Size
+}
+
+// answer answers a call whose action ended with res and err.
+func (c *call) answer(d Desktop, a, onScreen desktop.Action, res *desktop.Result, err error) (*mcp.CallToolResult, *shown) {
 	if err != nil {
-		return c.undone(d, res, err)
+		return c.undone(d, res, err), nil
 	}
 	if e, ok := a.(desktop.Exec); ok {
-		return execResult(d.Info().ID, e, res)
+		return execResult(d.Info().ID, e, res), nil
 	}
-	return c.done(d, v, a, onScreen, res)
+	return c.done(d, a, onScreen, res)
 }
 
 // inTurn reports whether an action waits for those before it on its desktop.
@@ -93,17 +127,13 @@ func (c *call) refuse(err error) *mcp.CallToolResult {
 
 // undone answers a call whose action failed on the desktop.
 func (c *call) undone(d Desktop, res *desktop.Result, err error) *mcp.CallToolResult {
-	var notices []string
-	if res != nil {
-		notices = res.Notices
-		c.conv.look(d.Info().ID, changed(res), false)
-	}
+	c.conv.observed(d.Info().ID, res.Frame)
 	var failure *desktop.Error
 	if !errors.As(err, &failure) {
 		if errors.Is(err, sandbox.ErrStopped) {
 			err = &goneError{c.conv.forget(d.Info().ID), err}
 		}
-		return refusal(withNotices(notices, c.explain(err)))
+		return refusal(withNotices(res.Notices, c.explain(err)))
 	}
 	why := plainLine(failure.Message, maxErrorText)
 	var text string
@@ -121,7 +151,7 @@ func (c *call) undone(d Desktop, res *desktop.Result, err error) *mcp.CallToolRe
 	default:
 		text = fmt.Sprintf("%s failed: %s. Take a screenshot before going on.", c.tool.name, why)
 	}
-	return refusal(withNotices(notices, text))
+	return refusal(withNotices(res.Notices, text))
 }
 
 // failed answers a call that did not get as far as an action.

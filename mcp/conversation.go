@@ -28,9 +28,9 @@ type Conversation struct {
 
 	mu     sync.Mutex
 	closed bool
-	own    *boot           // of the conversation's own desktop; nil until it is needed
-	made   map[string]bool // desktops that Close ends
-	seen   map[string]bool // desktops of whose screen the model has the present picture
+	own    *boot             // of the conversation's own desktop; nil until it is needed
+	made   map[string]bool   // desktops that Close ends
+	sights map[string]*sight // what the model knows of each desktop
 
 	unclaimed []*boot // those whose desktop_create was given up, oldest first
 }
@@ -55,7 +55,7 @@ func (s *Server) newConversation(owner string) *Conversation {
 		images:   s.cfg.Images,
 		log:      s.log,
 		made:     make(map[string]bool),
-		seen:     make(map[string]bool),
+		sights:   make(map[string]*sight),
 	}
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	return c
@@ -124,7 +124,18 @@ func (c *Conversation) use(ctx context.Context, id string, p *progress) (Desktop
 		own = c.forget(id) || own
 		return nil, &goneError{own, err}
 	}
+	if err == nil {
+		c.claim(id)
+	}
 	return d, err
+}
+
+// claim notes that a desktop is in use: it is no new one for a desktop_create
+// that is called again.
+func (c *Conversation) claim(id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.unclaimed = slices.DeleteFunc(c.unclaimed, func(b *boot) bool { return b.ready() && b.info.ID == id })
 }
 
 // ownBoot returns the boot of the conversation's own desktop and starts it when
@@ -213,7 +224,7 @@ func (c *Conversation) forget(id string) (own bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.made, id)
-	delete(c.seen, id)
+	delete(c.sights, id)
 	if own = c.isOwn(id); own {
 		c.own = nil
 	}
@@ -243,15 +254,4 @@ func (c *Conversation) turn(id string) *turn {
 		id = ""
 	}
 	return c.turns.join(id)
-}
-
-// look notes that the screen of a desktop was seen to have changed, or that the
-// model is being shown it, and reports whether the model had its present
-// picture before.
-func (c *Conversation) look(id string, changed, shown bool) (current bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	current = c.seen[id] && !changed
-	c.seen[id] = current || shown
-	return current
 }

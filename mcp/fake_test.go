@@ -256,6 +256,16 @@ func (d *fakeDesktop) look() *desktop.Frame {
 	return f
 }
 
+// resize shows a screen of another size, as a guest does after xrandr. The
+// caller holds mu.
+func (d *fakeDesktop) resize(size desktop.Size) {
+	d.info.Size, d.frame = size, d.frame+1
+	if err := d.mirror.Apply(&desktop.Frame{Number: d.frame, Size: size}, nil); err != nil {
+		panic(err)
+	}
+	d.drawn = 0
+}
+
 // fail answers every action with err.
 func fail(err error, notices ...string) func(context.Context, *fakeDesktop, desktop.Action, desktop.Observe) (*desktop.Result, error) {
 	return func(context.Context, *fakeDesktop, desktop.Action, desktop.Observe) (*desktop.Result, error) {

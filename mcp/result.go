@@ -41,9 +41,9 @@ type PictureInfo struct {
 }
 
 // done answers a call whose action was done. onScreen is the action with its
-// points in pixels of the screen.
-func (c *call) done(d Desktop, v view, a, onScreen desktop.Action, res *desktop.Result) *mcp.CallToolResult {
-	id := d.Info().ID
+// points in pixels of the screen, whose size may be another one after it.
+func (c *call) done(d Desktop, a, onScreen desktop.Action, res *desktop.Result) (*mcp.CallToolResult, *shown) {
+	id, v := d.Info().ID, newView(screenSize(d), c.budget)
 	out := Outcome{DesktopID: id, Notices: notices(res.Notices)}
 	if res.X != nil && res.Y != nil {
 		if p, ok := v.FromScreen(desktop.Point{X: *res.X, Y: *res.Y}); ok {
@@ -56,18 +56,18 @@ func (c *call) done(d Desktop, v view, a, onScreen desktop.Action, res *desktop.
 	}
 	text := did(c.tool.name, a, out)
 	if observe(a).Mode == desktop.ObserveNone {
-		return result(out, withNotices(out.Notices, text))
+		return result(out, withNotices(out.Notices, text)), nil
 	}
 
-	current := c.conv.look(id, changed(res), false)
+	current := c.conv.observed(id, res.Frame)
 	out.Changed = new(!current)
 	shot, isShot := onScreen.(desktop.Screenshot)
 	if current && !isShot {
-		return result(out, withNotices(out.Notices, text+" The screen is unchanged"+after(out)+", so no picture is sent."))
+		return result(out, withNotices(out.Notices, text+" The screen is unchanged"+after(out)+", so no picture is sent.")), nil
 	}
 	img, frame, err := v.show(d.Screen(), shot.Region)
 	if err != nil {
-		return refusal(withNotices(out.Notices, text+" But the screen cannot be shown: "+plainLine(err.Error(), maxErrorText)+". Take a screenshot."))
+		return refusal(withNotices(out.Notices, text+" But the screen cannot be shown: "+plainLine(err.Error(), maxErrorText)+". Take a screenshot.")), nil
 	}
 	out.Picture = &PictureInfo{
 		Frame: frame, Width: img.View.Size.Width, Height: img.View.Size.Height, Scaled: img.View.Scaled(), Lossy: img.Lossy,
@@ -78,22 +78,23 @@ func (c *call) done(d Desktop, v view, a, onScreen desktop.Action, res *desktop.
 		out.Picture.Region = []int{r.X0, r.Y0, r.X1, r.Y1}
 	case isShot && current:
 		text += " It is unchanged since you last saw it."
+	case !isShot && unchanged(res.Frame):
+		text += " Whether the screen changed is not known; this is how it is now."
 	case !isShot:
 		text += " The screen changed" + settled(out) + "."
 	}
-	if shot.Region == nil {
-		c.conv.look(id, false, true)
+	var whole *shown
+	if of := img.View.Region; shot.Region == nil {
+		whole = &shown{frame, desktop.Size{Width: of.Width(), Height: of.Height()}}
 	}
 	r := result(out, withNotices(out.Notices, text+caption(v, out.Picture)))
 	r.Content = append(r.Content, mcp.NewImageContent(base64.StdEncoding.EncodeToString(img.Data), img.MIME))
-	return r
+	return r, whole
 }
 
-// changed reports whether a look at the screen found it other than the one
-// before did.
-func changed(res *desktop.Result) bool {
-	return res.Frame != nil && (res.Frame.Base == 0 || len(res.Frame.Rects) > 0)
-}
+// unchanged reports a frame that is like the one before it on the wire, which
+// need not be the one that the model has.
+func unchanged(f *desktop.Frame) bool { return f != nil && f.Base != 0 && len(f.Rects) == 0 }
 
 // settled says how the wait for a quiet screen ended.
 func settled(o Outcome) string {
