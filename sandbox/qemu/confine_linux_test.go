@@ -2,9 +2,12 @@ package qemu_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io/fs"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +21,7 @@ import (
 
 	"github.com/vmette/vmette-mcp/sandbox"
 	"github.com/vmette/vmette-mcp/sandbox/qemu"
+	"github.com/vmette/vmette-mcp/sandbox/sandboxtest"
 	"github.com/vmette/vmette-mcp/sandbox/sandboxtest/testimage"
 )
 
@@ -64,7 +68,15 @@ func children(t *testing.T, parent int) (pids []int) {
 }
 
 func TestIntegrationConfinement(t *testing.T) {
-	s, err := sandbox.Start(t.Context(), backend(t, qemu.Options{}), fastGuest(t), sandbox.StartOptions{Dir: t.TempDir()})
+	var log bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	b, err := qemu.New(qemu.Options{Logger: logger})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ears := &sandboxtest.Eavesdropper{Backend: b}
+	dir := t.TempDir()
+	s, err := sandbox.Start(t.Context(), ears, fastGuest(t), sandbox.StartOptions{Dir: dir, Logger: logger})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,12 +103,29 @@ func TestIntegrationConfinement(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(string(args), "token") {
-		t.Errorf("the command line holds a secret: %q", args)
+	if len(args) == 0 || ears.In(string(args)) {
+		t.Errorf("the command line holds the boot token, or nothing: %q", args)
 	}
 	env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
 	if err != nil || len(env) != 0 {
 		t.Errorf("QEMU has an environment: %q, %v", env, err)
+	}
+	if err := fs.WalkDir(os.DirFS(dir), ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		data, err := os.ReadFile(filepath.Join(dir, path))
+		if ears.In(string(data)) {
+			t.Errorf("the file %s holds the boot token", path)
+		}
+		return err
+	}); err != nil {
+		t.Error(err)
+	}
+
+	s.Stop() // nothing logs any more
+	if ears.Started() != 1 || log.Len() == 0 || ears.In(log.String()) {
+		t.Errorf("the log holds the boot token, or nothing:\n%s", log.String())
 	}
 }
 
