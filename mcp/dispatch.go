@@ -76,7 +76,7 @@ func (d *dispatcher) receive(message []byte) {
 		d.answer(protocolError(nil, mcp.PARSE_ERROR, "the message is not JSON in UTF-8 on one line"))
 		return
 	case message[0] != '{':
-		d.answer(protocolError(nil, mcp.INVALID_REQUEST, "the message is not a JSON object: batches are not supported, send one message a line"))
+		d.refuseBatch(message)
 		return
 	}
 	err := json.Unmarshal(message, &e)
@@ -91,7 +91,7 @@ func (d *dispatcher) receive(message []byte) {
 		d.cancel(e.Params)
 	case e.ID == nil:
 		d.handle(d.ctx, message)
-	case kind(e.ID) != "a string" && kind(e.ID) != "a number":
+	case !isID(e.ID):
 		d.answer(protocolError(nil, mcp.INVALID_REQUEST, "the id is neither a string nor a number"))
 	case e.Params != nil && e.Params[0] != '{':
 		d.answer(protocolError(e.ID, mcp.INVALID_PARAMS, "params is "+kind(e.Params)+": send an object"))

@@ -80,9 +80,10 @@ func readMessages(in io.Reader, d *dispatcher) error {
 	r := bufio.NewReaderSize(in, 64<<10)
 	for {
 		line, err := readLine(r, maxMessage)
+		var long *tooLongError
 		switch {
-		case errors.Is(err, errTooLong):
-			d.answer(protocolError(nil, mcp.INVALID_REQUEST, fmt.Sprintf("the message is longer than %d bytes: send less at once", maxMessage)))
+		case errors.As(err, &long):
+			d.answer(protocolError(long.id, mcp.INVALID_REQUEST, fmt.Sprintf("the message is longer than %d bytes: send less at once", maxMessage)))
 			continue
 		case err != nil && err != io.EOF:
 			return fmt.Errorf("read from client: %w", err)
@@ -96,26 +97,35 @@ func readMessages(in io.Reader, d *dispatcher) error {
 	}
 }
 
-var errTooLong = errors.New("line is too long")
+// tooLongError is a line that is too long. id is that of the request in it, nil
+// when it has none.
+type tooLongError struct{ id json.RawMessage }
+
+func (*tooLongError) Error() string { return "line is too long" }
 
 // readLine returns the next line without its end and without the blanks around
-// it. A line of more than limit bytes is skipped, and errTooLong is returned.
+// it. A line of more than limit bytes is skipped, and gives a *tooLongError.
 // With io.EOF it may return a last line that was not ended.
 func readLine(r *bufio.Reader, limit int) ([]byte, error) {
 	var line []byte
-	long := false
+	var long *idFinder // once the line is too long
 	for {
 		part, err := r.ReadSlice('\n')
-		if long = long || len(line)+len(part) > limit; long {
+		if long == nil && len(line)+len(part) > limit {
+			long = new(idFinder)
+			long.feed(line)
 			line = nil
+		}
+		if long != nil {
+			long.feed(part)
 		} else {
 			line = append(line, part...)
 		}
 		switch {
 		case err == bufio.ErrBufferFull:
 			continue
-		case long && (err == nil || err == io.EOF):
-			return nil, errTooLong
+		case long != nil && (err == nil || err == io.EOF):
+			return nil, &tooLongError{long.found()}
 		}
 		return bytes.TrimSpace(line), err
 	}
