@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sync/atomic"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,20 +14,29 @@ import (
 // what has left its process group or become root. Without a directory there
 // are none, and a command is its process group.
 type groups struct {
-	dir  string
-	last atomic.Uint64
+	dir string
+
+	mu   sync.Mutex
+	last uint64
+	held map[string]bool // by a command that is being started or runs; not to be swept, even while empty
 }
 
 // group is the control group of one command, or nil.
-type group struct{ dir *os.File }
+type group struct {
+	all *groups
+	dir *os.File
+}
 
 // open makes a new group.
 func (g *groups) open() (*group, error) {
 	if g.dir == "" {
 		return nil, nil
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.sweep()
-	name := filepath.Join(g.dir, fmt.Sprintf("exec-%d-%d", os.Getpid(), g.last.Add(1)))
+	g.last++
+	name := filepath.Join(g.dir, fmt.Sprintf("exec-%d-%d", os.Getpid(), g.last))
 	if err := os.Mkdir(name, 0o755); err != nil {
 		return nil, fmt.Errorf("make control group: %w", err)
 	}
@@ -36,18 +45,25 @@ func (g *groups) open() (*group, error) {
 		os.Remove(name)
 		return nil, fmt.Errorf("open control group: %w", err)
 	}
-	return &group{dir}, nil
+	if g.held == nil {
+		g.held = make(map[string]bool)
+	}
+	g.held[name] = true
+	return &group{g, dir}, nil
 }
 
-// sweep removes the groups whose programs are gone. The kernel refuses to
-// remove the others.
+// sweep removes the groups of commands that have ended, once the programs they
+// left running are gone: the kernel refuses to remove a group before that. The
+// caller holds mu.
 func (g *groups) sweep() {
 	old, err := filepath.Glob(filepath.Join(g.dir, "exec-*"))
 	if err != nil {
 		return
 	}
 	for _, name := range old {
-		unix.Rmdir(name)
+		if !g.held[name] {
+			unix.Rmdir(name)
+		}
 	}
 }
 
@@ -61,8 +77,12 @@ func (g *group) kill(pid int) error {
 
 // close removes the group unless programs were left running in it.
 func (g *group) close() {
-	if g != nil {
-		unix.Rmdir(g.dir.Name())
-		g.dir.Close()
+	if g == nil {
+		return
 	}
+	g.all.mu.Lock()
+	defer g.all.mu.Unlock()
+	delete(g.all.held, g.dir.Name())
+	unix.Rmdir(g.dir.Name())
+	g.dir.Close()
 }
