@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -154,13 +153,13 @@ func (r *Result) answers(cl *call) error {
 		return nil
 	}
 	name := cl.spec.Name
-	wantExec := strings.Contains(cl.spec.Answers, "exec")
+	wantExec := cl.spec.Answers.Has(AnswersOutput)
 	switch {
 	case r.Exec != nil && !wantExec:
 		return fmt.Errorf("response to %s carries the output of a command", name)
 	case r.OK && r.Exec == nil && wantExec:
 		return fmt.Errorf("response to %s lacks exec", name)
-	case r.OK && r.X == nil && strings.Contains(cl.spec.Answers, "x, y"):
+	case r.OK && r.X == nil && cl.spec.Answers.Has(AnswersPointer):
 		return fmt.Errorf("response to %s lacks x and y", name)
 	}
 	return nil

@@ -1,5 +1,7 @@
 package desktop
 
+import "strings"
+
 // Spec describes one Action: the row of [Actions] that everything which knows
 // the vocabulary is driven by.
 type Spec struct {
@@ -8,8 +10,33 @@ type Spec struct {
 	Summary     string        // what it does, for docs/actions.md
 	Input       bool          // reaches X11: executed one at a time, in order of arrival
 	Cancellable bool          // can be stopped half-way
-	Answers     string        // the fields of the response that it fills, beside the pointer and the frame
+	Answers     Answers       // what a success of it always holds
 	Tools       []Tool        // the MCP tools of the default profile that become this Action
+}
+
+// Answers is a set of the fields of a [Response] that every success of an
+// Action fills. A guest that leaves one of them out breaks the protocol.
+type Answers uint8
+
+// The fields.
+const (
+	AnswersPointer Answers = 1 << iota // x and y
+	AnswersOutput                      // exec, which no other Action may fill
+)
+
+// Has reports whether all fields of b are in a.
+func (a Answers) Has(b Answers) bool { return a&b == b }
+
+// String returns the names of the fields on the wire, such as "x, y".
+func (a Answers) String() string {
+	var names []string
+	if a.Has(AnswersPointer) {
+		names = append(names, "x", "y")
+	}
+	if a.Has(AnswersOutput) {
+		names = append(names, "exec")
+	}
+	return strings.Join(names, ", ")
 }
 
 // Tool is one MCP tool that becomes an Action.
@@ -33,17 +60,17 @@ var Actions = []Spec{
 	},
 	{
 		Name: "cursor_position", New: func() Action { return new(CursorPosition) },
-		Summary: "Answer where the pointer is.", Answers: "x, y",
+		Summary: "Answer where the pointer is.", Answers: AnswersPointer,
 		Tools: []Tool{{"cursor_position", "Tell where the pointer is, in pixels.", CursorPosition{}}},
 	},
 	{
 		Name: "move", New: func() Action { return new(Move) }, Input: true,
-		Summary: "Put the pointer on a point.", Answers: "x, y",
+		Summary: "Put the pointer on a point.", Answers: AnswersPointer,
 		Tools: []Tool{{"mouse_move", "Move the pointer to coordinate [x, y]." + pictureNote, Move{}}},
 	},
 	{
 		Name: "click", New: func() Action { return new(Click) }, Input: true,
-		Summary: "Press and release a button one to three times, optionally at a point and with modifiers held.", Answers: "x, y",
+		Summary: "Press and release a button one to three times, optionally at a point and with modifiers held.", Answers: AnswersPointer,
 		Tools: []Tool{
 			{"left_click", "Click the left button at coordinate [x, y], or where the pointer is. text names modifier keys to hold, such as \"ctrl\" or \"ctrl+shift\"." + pictureNote, Click{Button: Left, Count: 1}},
 			{"right_click", "Click the right button at coordinate [x, y], or where the pointer is. text names modifier keys to hold." + pictureNote, Click{Button: Right, Count: 1}},
@@ -54,22 +81,22 @@ var Actions = []Spec{
 	},
 	{
 		Name: "button_down", New: func() Action { return new(ButtonDown) }, Input: true,
-		Summary: "Press a button and leave it pressed.", Answers: "x, y",
+		Summary: "Press a button and leave it pressed.", Answers: AnswersPointer,
 		Tools: []Tool{{"left_mouse_down", "Press the left button where the pointer is and keep it pressed until left_mouse_up." + pictureNote, ButtonDown{Button: Left}}},
 	},
 	{
 		Name: "button_up", New: func() Action { return new(ButtonUp) }, Input: true,
-		Summary: "Release a button.", Answers: "x, y",
+		Summary: "Release a button.", Answers: AnswersPointer,
 		Tools: []Tool{{"left_mouse_up", "Release the left button where the pointer is." + pictureNote, ButtonUp{Button: Left}}},
 	},
 	{
 		Name: "drag", New: func() Action { return new(Drag) }, Input: true, Cancellable: true,
-		Summary: "Drag with a button along a path of points.", Answers: "x, y",
+		Summary: "Drag with a button along a path of points.", Answers: AnswersPointer,
 		Tools: []Tool{{"left_click_drag", "Drag with the left button from start_coordinate [x, y] (where the pointer is when absent) to coordinate [x, y]. text names modifier keys to hold." + pictureNote, Drag{Button: Left}}},
 	},
 	{
 		Name: "scroll", New: func() Action { return new(Scroll) }, Input: true, Cancellable: true,
-		Summary: "Turn the wheel, vertically or horizontally.", Answers: "x, y",
+		Summary: "Turn the wheel, vertically or horizontally.", Answers: AnswersPointer,
 		Tools: []Tool{{"scroll", "Turn the mouse wheel at coordinate [x, y], or where the pointer is: scroll_amount notches in scroll_direction (up, down, left, right). text names modifier keys to hold." + pictureNote, Scroll{}}},
 	},
 	{
@@ -94,7 +121,7 @@ var Actions = []Spec{
 	},
 	{
 		Name: "exec", New: func() Action { return new(Exec) }, Cancellable: true,
-		Summary: "Run a shell command as the desktop's user.", Answers: "exec",
+		Summary: "Run a shell command as the desktop's user.", Answers: AnswersOutput,
 		Tools: []Tool{{"exec", "Run a shell command inside the desktop as its ordinary user (sudo works without a password) and return exit_code, stdout and stderr. It is ended after timeout seconds (30 when absent). To leave a program running, start it with & and redirect its output.", Exec{}}},
 	},
 	{

@@ -55,8 +55,10 @@ func (v view) aim(a desktop.Action) (desktop.Action, error) {
 		}
 		a.Path = path
 		return a, nil
+	case desktop.CursorPosition, desktop.ButtonDown, desktop.ButtonUp, desktop.Type, desktop.Key, desktop.HoldKey, desktop.Wait, desktop.Exec, desktop.OpenURL:
+		return a, nil
 	}
-	return a, nil
+	return nil, fmt.Errorf("the points of a %T are not known: add it to aim", a)
 }
 
 // hasPoints reports whether an action is aimed at something by coordinates.
@@ -68,10 +70,10 @@ func hasPoints(a desktop.Action) bool {
 		return a.At != nil
 	case desktop.Scroll:
 		return a.At != nil
-	case desktop.Move, desktop.Drag:
-		return true
+	case desktop.CursorPosition, desktop.ButtonDown, desktop.ButtonUp, desktop.Type, desktop.Key, desktop.HoldKey, desktop.Wait, desktop.Exec, desktop.OpenURL:
+		return false
 	}
-	return false
+	return true
 }
 
 func (v view) point(p *desktop.Point) (*desktop.Point, error) {

@@ -11,6 +11,7 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 
 	"github.com/vmette/vmette-mcp/desktop"
+	"github.com/vmette/vmette-mcp/mcp/picture"
 )
 
 // toolNamed returns a tool and the preset of its Action, nil when it has none.
@@ -107,7 +108,10 @@ func TestArgumentsBecomeActions(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := fill(preset, v)
+			got, err := fill(preset, v)
+			if err != nil {
+				t.Fatal(err)
+			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -214,7 +218,11 @@ func TestExamplesAreRight(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := fill(preset, v).Validate(); err != nil {
+			a, err := fill(preset, v)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := a.Validate(); err != nil {
 				t.Errorf("%s %s: %v", row.Name, tool.example, err)
 			}
 			if err := accepts(t, resolved(t, inputSchema(tool.params)), tool.example); err != nil {
@@ -224,6 +232,20 @@ func TestExamplesAreRight(t *testing.T) {
 	}
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(inputs)), slices.Sorted(maps.Keys(names))); diff != "" {
 		t.Errorf("arguments and tools differ (-arguments +tools):\n%s", diff)
+	}
+}
+
+// twirl is an Action that the tools know nothing of.
+type twirl struct{ desktop.Move }
+
+// An Action that nobody fills in or aims fails when the server is made, not
+// with a click in the wrong place.
+func TestUnknownActionsAreFound(t *testing.T) {
+	if err := checkRow(desktop.Tool{Name: "twirl", Preset: twirl{}}, inputs["mouse_move"]); err == nil {
+		t.Error("a tool was made of an Action that is not filled in")
+	}
+	if _, err := newView(desktop.Size{Width: 10, Height: 10}, picture.Budget{}).aim(twirl{}); err == nil {
+		t.Error("an Action was passed on without its points")
 	}
 }
 

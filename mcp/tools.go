@@ -9,6 +9,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 
 	"github.com/vmette/vmette-mcp/desktop"
+	"github.com/vmette/vmette-mcp/mcp/picture"
 )
 
 // tool is one tool: what a client is shown of it, and what a call of it does.
@@ -132,6 +133,9 @@ func actionTools() ([]tool, error) {
 			if !ok {
 				return nil, fmt.Errorf("tool %s has no arguments: add it to inputs", row.Name)
 			}
+			if err := checkRow(row, in); err != nil {
+				return nil, fmt.Errorf("tool %s: %w", row.Name, err)
+			}
 			t := tool{
 				name:        row.Name,
 				description: row.Description,
@@ -140,7 +144,11 @@ func actionTools() ([]tool, error) {
 				hints:       in.hints,
 				output:      Outcome{},
 				run: func(ctx context.Context, c *call, v values) *mcp.CallToolResult {
-					return c.act(ctx, fill(row.Preset, v), get[string](v, "desktop_id"))
+					a, err := fill(row.Preset, v)
+					if err != nil {
+						return c.refuse(err)
+					}
+					return c.act(ctx, a, get[string](v, "desktop_id"))
 				},
 			}
 			if _, ok := row.Preset.(desktop.Exec); ok {
@@ -152,26 +160,45 @@ func actionTools() ([]tool, error) {
 	return list, nil
 }
 
+// checkRow reports a tool whose example does not become an action on the screen:
+// of a new Action whose arguments nobody fills in, or whose points nobody
+// converts.
+func checkRow(row desktop.Tool, in input) error {
+	v, err := decodeArgs(in.params, json.RawMessage(in.example))
+	if err != nil {
+		return err
+	}
+	a, err := fill(row.Preset, v)
+	if err != nil {
+		return err
+	}
+	if err := a.Validate(); err != nil {
+		return err
+	}
+	_, err = newView(desktop.Size{Width: 1280, Height: 800}, picture.Budget{}).aim(a)
+	return err
+}
+
 // fill returns the Action that a call means, which is preset with the arguments
 // filled in. Points are in pixels of the picture that the model was shown.
-func fill(preset desktop.Action, v values) desktop.Action {
+func fill(preset desktop.Action, v values) (desktop.Action, error) {
 	switch a := preset.(type) {
 	case desktop.Screenshot:
 		a.Region = get[*desktop.Rect](v, "region")
-		return a
+		return a, nil
 	case desktop.Move:
 		a.To = *get[*desktop.Point](v, "coordinate")
-		return a
+		return a, nil
 	case desktop.Click:
 		a.At, a.Modifiers = get[*desktop.Point](v, "coordinate"), get[[]string](v, "text")
-		return a
+		return a, nil
 	case desktop.Drag:
 		a.Path, a.Modifiers = nil, get[[]string](v, "text")
 		if from := get[*desktop.Point](v, "start_coordinate"); from != nil {
 			a.Path = append(a.Path, *from)
 		}
 		a.Path = append(a.Path, *get[*desktop.Point](v, "coordinate"))
-		return a
+		return a, nil
 	case desktop.Scroll:
 		a.At, a.Modifiers = get[*desktop.Point](v, "coordinate"), get[[]string](v, "text")
 		switch n := get[int](v, "scroll_amount"); get[string](v, "scroll_direction") {
@@ -184,27 +211,29 @@ func fill(preset desktop.Action, v values) desktop.Action {
 		case "right":
 			a.DX = n
 		}
-		return a
+		return a, nil
 	case desktop.Type:
 		a.Text = get[string](v, "text")
-		return a
+		return a, nil
 	case desktop.Key:
 		a.Keys, a.Repeat = get[string](v, "text"), get[int](v, "repeat")
-		return a
+		return a, nil
 	case desktop.HoldKey:
 		a.Keys, a.DurationMS = get[string](v, "text"), get[int](v, "duration")
-		return a
+		return a, nil
 	case desktop.Wait:
 		a.DurationMS = get[int](v, "duration")
-		return a
+		return a, nil
 	case desktop.Exec:
 		a.Command, a.TimeoutMS = get[string](v, "command"), get[int](v, "timeout")
-		return a
+		return a, nil
 	case desktop.OpenURL:
 		a.URL = get[string](v, "url")
-		return a
+		return a, nil
+	case desktop.CursorPosition, desktop.ButtonDown, desktop.ButtonUp:
+		return preset, nil
 	}
-	return preset
+	return nil, fmt.Errorf("the arguments of a %T are not known: add it to fill", preset)
 }
 
 // definition is what a client is shown of the tool.

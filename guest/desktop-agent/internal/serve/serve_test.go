@@ -64,10 +64,10 @@ func TestActionsAnswerWhatTheTableSays(t *testing.T) {
 				continue
 			}
 			spec, _ := desktop.ActionByName(a.Name())
-			if got, want := r.X != nil, strings.Contains(spec.Answers, "x, y"); got != want {
+			if got, want := r.X != nil, spec.Answers.Has(desktop.AnswersPointer); got != want {
 				t.Errorf("%s answers where the pointer is: %v, want %v", a.Name(), got, want)
 			}
-			if got, want := r.Exec != nil, strings.Contains(spec.Answers, "exec"); got != want {
+			if got, want := r.Exec != nil, spec.Answers.Has(desktop.AnswersOutput); got != want {
 				t.Errorf("%s answers output: %v, want %v", a.Name(), got, want)
 			}
 			if got, want := r.Frame != nil, a.Name() == "screenshot"; got != want {
