@@ -134,11 +134,11 @@ func (c *Client) open(m *Message, cl *call) (*Result, error) {
 		}
 	}
 	if res.Error != nil {
-		res.Error.Message = clean(res.Error.Message, maxMessage)
+		res.Error.Message = PlainLine(res.Error.Message, maxMessage)
 	}
 	res.Notices = slices.Clip(res.Notices[:min(len(res.Notices), maxNotices)])
 	for i, n := range res.Notices {
-		res.Notices[i] = clean(n, maxMessage)
+		res.Notices[i] = PlainLine(n, maxMessage)
 	}
 	return res, nil
 }

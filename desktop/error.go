@@ -40,4 +40,4 @@ type ProtocolError struct {
 func (e *ProtocolError) Error() string { return "peer broke the protocol: " + e.Reason }
 
 // broken makes a ProtocolError of an error whose text may quote the peer.
-func broken(err error) *ProtocolError { return &ProtocolError{clean(err.Error(), 512)} }
+func broken(err error) *ProtocolError { return &ProtocolError{PlainLine(err.Error(), 512)} }

@@ -47,9 +47,9 @@ func checkHello(m Message, token string) (Hello, error) {
 		return h, broken(errors.New("hello shows the wrong boot token"))
 	}
 	h.Token = ""
-	h.Agent = clean(h.Agent, maxAgent)
+	h.Agent = PlainLine(h.Agent, maxAgent)
 	for i, f := range h.Features {
-		h.Features[i] = clean(f, maxFeature)
+		h.Features[i] = PlainLine(f, maxFeature)
 	}
 	return h, nil
 }
@@ -89,7 +89,7 @@ func greet(conn net.Conn, hello Hello) error {
 		return broken(fmt.Errorf("decode welcome: %w", err))
 	}
 	if w.Error != "" {
-		return &RefusedError{clean(w.Error, maxMessage)}
+		return &RefusedError{PlainLine(w.Error, maxMessage)}
 	}
 	return nil
 }

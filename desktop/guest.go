@@ -60,7 +60,7 @@ func (g *Guest) ReadRequest() (id uint32, req Request, err error) {
 		return 0, Request{}, broken(errors.New("request has req_id 0"))
 	}
 	if err := Unmarshal(g.m.Header, &req); err != nil {
-		return g.m.ID, Request{}, Errorf(CodeInvalid, "%s", clean(err.Error(), maxMessage))
+		return g.m.ID, Request{}, Errorf(CodeInvalid, "%s", PlainLine(err.Error(), maxMessage))
 	}
 	return g.m.ID, req, nil
 }

@@ -285,3 +285,18 @@ func FuzzDecodeArgs(f *testing.F) {
 		}
 	})
 }
+
+func TestPlainText(t *testing.T) {
+	for _, tt := range []struct{ text, want string }{
+		{"", ""},
+		{"one\r\n\ttwo\n", "one\n two\n"},
+		{"\x1b[31mred\x1b[0m\u202e\nx", "red\nx"},
+		{strings.Repeat("a", 50), strings.Repeat("a", 33) + "…"},
+		{strings.Repeat("a\n", 50), strings.Repeat("a\n", 17) + "…"},
+	} {
+		got := plainText(tt.text, 40)
+		if diff := cmp.Diff(tt.want, got); diff != "" || len(got) > 40 {
+			t.Errorf("%q: (-want +got), %d bytes\n%s", tt.text, len(got), diff)
+		}
+	}
+}

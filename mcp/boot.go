@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/vmette/vmette-mcp/desktop"
 	"github.com/vmette/vmette-mcp/sandbox"
 )
 
@@ -89,7 +90,7 @@ func (b *boot) wait(ctx context.Context, p *progress) (sandbox.Info, error) {
 		default:
 		}
 		if step != "" {
-			p.tell("booting the desktop: " + plainLine(step, 200))
+			p.tell("booting the desktop: " + desktop.PlainLine(step, 200))
 		} else {
 			p.tell("booting the desktop")
 		}

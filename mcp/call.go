@@ -122,7 +122,7 @@ func screenSize(d Desktop) desktop.Size {
 
 // refuse answers a call whose arguments are wrong.
 func (c *call) refuse(err error) *mcp.CallToolResult {
-	return refusal(fmt.Sprintf("%s was not done: %s. Example: %s %s", c.tool.name, plainLine(err.Error(), maxErrorText), c.tool.name, c.tool.example))
+	return refusal(fmt.Sprintf("%s was not done: %s. Example: %s %s", c.tool.name, desktop.PlainLine(err.Error(), maxErrorText), c.tool.name, c.tool.example))
 }
 
 // undone answers a call whose action failed on the desktop.
@@ -135,7 +135,7 @@ func (c *call) undone(d Desktop, res *desktop.Result, err error) *mcp.CallToolRe
 		}
 		return refusal(withNotices(res.Notices, c.explain(err)))
 	}
-	why := plainLine(failure.Message, maxErrorText)
+	why := desktop.PlainLine(failure.Message, maxErrorText)
 	var text string
 	switch failure.Code {
 	case desktop.CodeInvalid:
@@ -188,7 +188,7 @@ func (c *call) explain(err error) string {
 
 // progress says how far the image is.
 func (e *NotReadyError) progress() string {
-	s := plainLine(e.Phase, 200)
+	s := desktop.PlainLine(e.Phase, 200)
 	if s == "" {
 		s = "in preparation"
 	}
@@ -196,7 +196,7 @@ func (e *NotReadyError) progress() string {
 		s += fmt.Sprintf(", %d %% of this step", min(100, max(0, 100*e.Done/e.Total)))
 	}
 	if e.Detail != "" {
-		s += ", " + plainLine(e.Detail, 200)
+		s += ", " + desktop.PlainLine(e.Detail, 200)
 	}
 	return s
 }

@@ -67,7 +67,7 @@ func (c *call) done(d Desktop, a, onScreen desktop.Action, res *desktop.Result) 
 	}
 	img, frame, err := v.show(d.Screen(), shot.Region)
 	if err != nil {
-		return refusal(withNotices(out.Notices, text+" But the screen cannot be shown: "+plainLine(err.Error(), maxErrorText)+". Take a screenshot.")), nil
+		return refusal(withNotices(out.Notices, text+" But the screen cannot be shown: "+desktop.PlainLine(err.Error(), maxErrorText)+". Take a screenshot.")), nil
 	}
 	out.Picture = &PictureInfo{
 		Frame: frame, Width: img.View.Size.Width, Height: img.View.Size.Height, Scaled: img.View.Scaled(), Lossy: img.Lossy,
@@ -150,7 +150,7 @@ func refusal(text string) *mcp.CallToolResult {
 func notices(list []string) []string {
 	var out []string
 	for _, n := range list[:min(len(list), maxNotices)] {
-		out = append(out, plainLine(n, maxNotice))
+		out = append(out, desktop.PlainLine(n, maxNotice))
 	}
 	return out
 }

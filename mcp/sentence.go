@@ -40,17 +40,17 @@ func did(tool string, a desktop.Action, o Outcome) string {
 		return "Scrolled " + notches(a) + at + with(a.Modifiers) + "."
 	case desktop.Key:
 		if a.Repeat > 1 {
-			return fmt.Sprintf("Pressed %s %d times.", plainLine(a.Keys, maxExcerpt), a.Repeat)
+			return fmt.Sprintf("Pressed %s %d times.", desktop.PlainLine(a.Keys, maxExcerpt), a.Repeat)
 		}
-		return "Pressed " + plainLine(a.Keys, maxExcerpt) + "."
+		return "Pressed " + desktop.PlainLine(a.Keys, maxExcerpt) + "."
 	case desktop.HoldKey:
-		return "Held " + plainLine(a.Keys, maxExcerpt) + " for " + inSeconds(a.DurationMS) + "."
+		return "Held " + desktop.PlainLine(a.Keys, maxExcerpt) + " for " + inSeconds(a.DurationMS) + "."
 	case desktop.Type:
 		return "Typed " + plural(utf8.RuneCountInString(a.Text), "character", "characters") + "."
 	case desktop.Wait:
 		return "Waited " + inSeconds(a.DurationMS) + "."
 	case desktop.OpenURL:
-		return "Opened " + plainLine(a.URL, maxExcerpt) + " in the browser."
+		return "Opened " + desktop.PlainLine(a.URL, maxExcerpt) + " in the browser."
 	}
 	return tool + " was done."
 }
@@ -77,7 +77,7 @@ func with(modifiers []string) string {
 	if len(modifiers) == 0 {
 		return ""
 	}
-	return " with " + plainLine(strings.Join(modifiers, "+"), maxExcerpt) + " held"
+	return " with " + desktop.PlainLine(strings.Join(modifiers, "+"), maxExcerpt) + " held"
 }
 
 func notches(a desktop.Scroll) string {

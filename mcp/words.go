@@ -6,7 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
-	"unicode/utf8"
+
+	"github.com/vmette/vmette-mcp/desktop"
 )
 
 // maxExcerpt bounds how much of a wrong argument is shown back, in bytes.
@@ -41,37 +42,10 @@ func describe(raw json.RawMessage) string {
 }
 
 // excerpt shows the beginning of a JSON value.
-func excerpt(raw json.RawMessage) string { return plainLine(string(raw), maxExcerpt) }
+func excerpt(raw json.RawMessage) string { return desktop.PlainLine(string(raw), maxExcerpt) }
 
 // quote shows the beginning of a string of the client.
-func quote(s string) string { return strconv.Quote(plainLine(s, maxExcerpt)) }
-
-// plainLine makes a foreign text fit to stand in a sentence: on one line, no
-// longer than limit bytes, without characters that control anything.
-func plainLine(s string, limit int) string {
-	s = cut(s, limit)
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return ' '
-		case unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r):
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(s, "\uFFFD"))
-}
-
-// cut shortens s to limit bytes, between two characters, and shows that it did.
-func cut(s string, limit int) string {
-	if len(s) <= limit {
-		return s
-	}
-	end := limit - len("…")
-	for end > 0 && !utf8.RuneStart(s[end]) {
-		end--
-	}
-	return s[:end] + "…"
-}
+func quote(s string) string { return strconv.Quote(desktop.PlainLine(s, maxExcerpt)) }
 
 // plainOutput makes the output of a program fit to be read: valid UTF-8 without
 // control characters other than newline and tab. dropped says how many there
@@ -96,8 +70,21 @@ func plural(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// plainText is like plainLine for a text of several lines.
+// plainText is like [desktop.PlainLine] for a text of several lines.
 func plainText(s string, limit int) string {
-	s, _ = plainOutput([]byte(cut(s, limit)))
-	return s
+	const more = "…"
+	var b strings.Builder
+	for line := range strings.Lines(s) {
+		room := limit - b.Len() - len("\n"+more)
+		if room < len(more) {
+			b.WriteString(more)
+			break
+		}
+		line, ended := strings.CutSuffix(line, "\n")
+		b.WriteString(desktop.PlainLine(line, room))
+		if ended {
+			b.WriteByte('\n')
+		}
+	}
+	return b.String()
 }

@@ -5,8 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/vmette/vmette-mcp/desktop"
 )
 
 // Bounds on what of a guest's console goes into an error.
@@ -27,56 +27,23 @@ func consoleTail(console []byte) string {
 	}
 	var lines []string
 	for line := range bytes.Lines(console) {
-		if l := printable(string(line)); l != "" {
+		if l := printable(line); l != "" {
 			lines = append(lines, l)
 		}
 	}
-	if len(lines) > consoleTailLines {
-		lines = lines[len(lines)-consoleTailLines:]
+	// What is not UTF-8 takes more room once it is fit to be shown.
+	first, room := len(lines), consoleTailBytes
+	for first > 0 && len(lines)-first < consoleTailLines && len(lines[first-1]) <= room {
+		first--
+		room -= len(lines[first]) + len("\n")
 	}
-	return strings.Join(lines, "\n")
+	return strings.Join(lines[first:], "\n")
 }
 
-// printable returns s without escape sequences, control characters and
-// trailing spaces.
-func printable(s string) string {
-	var b strings.Builder
-	for len(s) > 0 {
-		r, n := utf8.DecodeRuneInString(s)
-		switch {
-		case r == 0x1b:
-			n = escapeLen(s)
-		case r == '\t':
-			b.WriteByte(' ')
-		case r == utf8.RuneError && n == 1:
-			b.WriteByte('?')
-		case unicode.IsPrint(r):
-			b.WriteRune(r)
-		}
-		s = s[n:]
-	}
-	return strings.TrimRight(b.String(), " ")
-}
-
-// escapeLen returns the length of the escape sequence that s starts with
-// (ECMA-48, 5.3 and 5.4): a control sequence up to its final byte, ESC with the
-// byte that it gives a meaning to, or ESC alone.
-func escapeLen(s string) int {
-	switch {
-	case len(s) < 2 || s[1] < 0x30 || s[1] > 0x7e:
-		return 1
-	case s[1] != '[':
-		return 2
-	}
-	for i := 2; i < len(s); i++ {
-		if s[i] >= 0x40 && s[i] <= 0x7e {
-			return i + 1
-		}
-		if s[i] < 0x20 || s[i] > 0x7e {
-			return i
-		}
-	}
-	return len(s)
+// printable returns a line of a console fit to be shown, without trailing
+// spaces.
+func printable(line []byte) string {
+	return strings.TrimRight(desktop.PlainLine(string(line), consoleTailBytes), " ")
 }
 
 // maxGuestPhases bounds how many phases a guest can report.
@@ -91,7 +58,7 @@ func guestPhases(console []byte) []Phase {
 		if len(phases) == maxGuestPhases {
 			break
 		}
-		_, rest, ok := strings.Cut(printable(string(line)), "vmette: phase=")
+		_, rest, ok := strings.Cut(printable(line), "vmette: phase=")
 		if !ok {
 			continue
 		}

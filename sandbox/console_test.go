@@ -23,9 +23,10 @@ func TestConsoleTail(t *testing.T) {
 		{"reset, cursor movement and screen clearing", "\x1bc\x1b[?7l\x1b[2JSeaBIOS", "SeaBIOS"},
 		{"control characters", "a\x00\x07\x7f\u0085b", "ab"},
 		{"bidirectional override", "a\u202eb", "ab"},
-		{"not UTF-8", "a\xffb", "a?b"},
+		{"not UTF-8", "a\xffb", "a\ufffdb"},
 		{"tab", "a\tb", "a b"},
 		{"many lines", strings.Repeat("x\n", 100), strings.TrimSpace(strings.Repeat("x\n", 40))},
+		{"many lines that are not UTF-8", strings.Repeat(strings.Repeat("\xff", 1000)+"\n", 4), strings.Repeat("\ufffd", 1000)},
 		{"a long console begins at a line", strings.Repeat("a", 5000) + "\nend", "end"},
 		{"one endless line", strings.Repeat("a", 5000), strings.Repeat("a", 4096)},
 	}
@@ -72,7 +73,7 @@ func FuzzConsole(f *testing.F) {
 			t.Errorf("tail of %d bytes is not fit to be shown: %q", len(tail), tail)
 		}
 		for _, r := range tail {
-			if r != '\n' && !unicode.IsPrint(r) {
+			if r != '\n' && unicode.IsControl(r) {
 				t.Errorf("tail holds %q", r)
 			}
 		}

@@ -7,11 +7,12 @@ import (
 )
 
 // The budget that the zero [Budget] means: what the models' makers say they
-// take without scaling it down themselves.
+// take without scaling it down themselves, and what leaves room for the words of
+// a result within the 1 MiB that clients take.
 const (
 	DefaultMaxEdge   = 1568      // pixels
 	DefaultMaxPixels = 1_150_000 // pixels
-	DefaultMaxBase64 = 1 << 20   // bytes
+	DefaultMaxBase64 = 1_000_000 // bytes
 )
 
 // Budget bounds a picture. A zero or negative field means its default.
