@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/vmette/vmette-mcp/desktop"
@@ -73,7 +74,9 @@ func (s *Session) adopt(c *desktop.Client) error {
 	if old == nil {
 		s.watch.mark("guest agent ready")
 	} else {
-		s.notice = lostNotice(old.Hello(), c.Hello())
+		if n := lostNotice(old.Hello(), c.Hello()); !slices.Contains(s.notices, n) {
+			s.notices = append(s.notices, n)
+		}
 	}
 	if got := c.Hello().Screen; got != s.cfg.Screen {
 		s.log.Warn("the guest's screen has another size than it was told", "want", s.cfg.Screen, "got", got)

@@ -30,7 +30,7 @@ type Session struct {
 	mu      sync.Mutex
 	client  *desktop.Client // of the last control connection; nil before the first
 	changed chan struct{}   // closed, and replaced, when client is
-	notice  string          // what the next response must tell
+	notices []string        // what the next response must tell; none twice
 	end     SessionEnd      // Reason is "" while the session runs
 
 	done chan struct{} // closed when everything is gone
@@ -47,9 +47,7 @@ func (s *Session) Do(ctx context.Context, a desktop.Action, o desktop.Observe) (
 	}
 	res, err := c.Do(ctx, a, o)
 	if res != nil {
-		if n := s.takeNotice(); n != "" {
-			res.Notices = append([]string{n}, res.Notices...)
-		}
+		res.Notices = append(s.takeNotices(), res.Notices...)
 	}
 	return res, err
 }
@@ -80,11 +78,11 @@ func (s *Session) control(ctx context.Context) (*desktop.Client, error) {
 	}
 }
 
-func (s *Session) takeNotice() string {
+func (s *Session) takeNotices() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := s.notice
-	s.notice = ""
+	n := s.notices
+	s.notices = nil
 	return n
 }
 
