@@ -11,25 +11,22 @@ import (
 	"github.com/vmette/vmette-mcp/rootfs/internal/probe"
 )
 
-// watch prints the first line that xprop says of a property and that matches a
-// pattern. xprop goes on until it is killed.
-const watch = `watch() { pattern=$1; shift; rm -f /tmp/watch; mkfifo /tmp/watch
-	xprop "$@" >/tmp/watch 2>/dev/null & pid=$!
-	grep -m 1 -e "$pattern" </tmp/watch; kill $pid; }
-`
-
 // startX starts the X server and the window manager and waits until they are
 // ready. What is started goes on in the steps that follow.
-const startX = watch + `
+const startX = `
 mkfifo /tmp/ready
 Xvnc :7 -geometry 1280x800 -SecurityTypes None -rfbport -1 -ac -displayfd 3 3>/tmp/ready >/tmp/x.log 2>&1 &
 read -r display < /tmp/ready && echo "display $display"
-openbox >/tmp/wm.log 2>&1 &
-watch 0x -root -spy _NET_SUPPORTING_WM_CHECK`
+openbox --startup "sh -c 'echo openbox >/tmp/ready'" >/tmp/wm.log 2>&1 &
+cat /tmp/ready`
 
 // startChromium starts Chromium as a person would, waits for its window, and
-// says in which process namespace a renderer lives.
-const startChromium = watch + `
+// says in which process namespace a renderer lives. xprop goes on to watch until
+// it is killed.
+const startChromium = `
+watch() { pattern=$1; shift; rm -f /tmp/watch; mkfifo /tmp/watch
+	stdbuf -oL xprop "$@" >/tmp/watch 2>/dev/null & pid=$!
+	grep -m 1 -e "$pattern" </tmp/watch; kill $pid; }
 chromium >/tmp/chromium.log 2>&1 &
 window=$(watch 0x -root -spy _NET_CLIENT_LIST | grep -o '0x[0-9a-f]*' | head -n 1)
 watch Chromium -id "$window" -spy _NET_WM_NAME
@@ -75,8 +72,8 @@ func TestIntegrationImageBoots(t *testing.T) {
 				},
 				"handlers": {"chromium.desktop", "org.xfce.mousepad.desktop", "/usr/bin/chromium"},
 				"locale":   {"UTF-8", "Desktop", "Documents", "Downloads"},
-				"x":        {"display 7", "0x"},
-				"chromium": {"about:blank - Chromium", "sandboxed", "Seccomp:\t2"},
+				"x":        {"display 7", "openbox"},
+				"chromium": {"- Chromium", "sandboxed", "Seccomp:\t2"},
 			},
 		},
 	} {
