@@ -414,10 +414,10 @@ func TestClose(t *testing.T) {
 			r.accept(t, header{}).Close()
 			r.expect(t, opShutdown, hostPort, guestPort)
 			r.send(t, toHost(opData), "I go on")
-			time.Sleep(closeTimeout - 1)
+			time.Sleep(closeTimeout - time.Nanosecond)
 			synctest.Wait()
 			r.silent(t)
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			synctest.Wait()
 			r.expect(t, opReset, hostPort, guestPort)
 			if n := len(r.link.conns); n != 0 {
