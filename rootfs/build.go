@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -78,7 +77,7 @@ func (s *Store) build(ctx context.Context, r Recipe, slug string, progress func(
 // seal completes the manifest, makes everything durable and moves the image to
 // its place under the name that its manifest gives it.
 func (s *Store) seal(m *Manifest, dir, slug string) (string, error) {
-	if err := os.RemoveAll(filepath.Join(dir, "work")); err != nil {
+	if err := removeWork(filepath.Join(dir, "work")); err != nil {
 		return "", err
 	}
 	m.Version, m.Architecture = manifestVersion, s.arch
@@ -212,17 +211,25 @@ func syncDir(dir string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// removeStaging removes a staging directory and the scratch directory that a
-// build may have outside of it.
+// removeStaging removes what a build left, if there is anything.
 func removeStaging(staging string) error {
-	if _, err := os.Lstat(staging); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err := removeScratch(filepath.Join(staging, "image", "work")); err != nil {
-		return fmt.Errorf("remove what an earlier build left: %w", err)
+	if err := removeWork(filepath.Join(staging, "image", "work")); err != nil {
+		return err
 	}
 	if err := os.RemoveAll(staging); err != nil {
 		return fmt.Errorf("remove what an earlier build left: %w", err)
+	}
+	return nil
+}
+
+// removeWork removes a work directory and the scratch directory that it may
+// point to.
+func removeWork(work string) error {
+	if err := removeScratch(work); err != nil {
+		return fmt.Errorf("remove the scratch directory of a build: %w", err)
+	}
+	if err := os.RemoveAll(work); err != nil {
+		return fmt.Errorf("remove the work directory of a build: %w", err)
 	}
 	return nil
 }

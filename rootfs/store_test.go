@@ -280,6 +280,19 @@ func TestOpenRemovesWhatAKilledBuildLeft(t *testing.T) {
 	}
 }
 
+func TestBuildRemovesItsScratchDirectory(t *testing.T) {
+	outside := filepath.Join(t.TempDir(), "vmette-scratch")
+	s := openFake(t, t.TempDir(), &fakeProvider{build: func(_ context.Context, dir string, _ func(Progress)) error {
+		return errors.Join(os.MkdirAll(filepath.Join(outside, "root"), 0o755), os.Symlink(outside, filepath.Join(dir, "work", scratchLink)))
+	}})
+	if _, err := s.Build(t.Context(), "fake:a", nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(outside); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the scratch directory is still there: %v", err)
+	}
+}
+
 func TestNoSpace(t *testing.T) {
 	if err := checkSpace(t.TempDir(), 1<<62); err == nil || !strings.Contains(err.Error(), "free some") {
 		t.Errorf("checkSpace: %v, want an error that says what to do", err)
