@@ -25,7 +25,7 @@ func startServer(t *testing.T, state string) *mcpclient.Client {
 	if _, err := agent.Binary(); err != nil {
 		t.Fatalf("%v (make test does)", err)
 	}
-	store, err := rootfs.Open("")
+	store, err := rootfs.Open(os.Getenv("VMETTE_CACHE_DIR")) // where the server will look
 	if err != nil {
 		t.Fatal(err)
 	}
