@@ -25,7 +25,9 @@ printf '127.0.0.1\tlocalhost desktop\n::1\tlocalhost\n' > /etc/hosts
 # fontconfig keeps a cache only for directories that are as old as the image will
 # have them be, and throws the others away.
 find /usr/share/fonts /usr/local/share/fonts -type d -exec touch -d "@$SOURCE_DATE_EPOCH" {} +
-env -u SOURCE_DATE_EPOCH fc-cache --system-only --force
+env -u SOURCE_DATE_EPOCH # A font cache is valid for the time of its directory, which will be this one.
+find /usr/share/fonts /usr/local/share/fonts -type d -exec touch -d "@$SOURCE_DATE_EPOCH" {} +
+fc-cache --system-only --force
 [ ! -x /usr/bin/update-desktop-database ] || update-desktop-database -q
 for theme in /usr/share/icons/*/index.theme; do
 	[ ! -x /usr/sbin/update-icon-caches ] || update-icon-caches "${theme%/index.theme}"
