@@ -39,7 +39,7 @@ func TestRecipeHash(t *testing.T) {
 		}
 		return r.Hash()
 	}
-	if hash(DefaultSpec) != hash(DefaultSpec) {
+	if first, again := hash(DefaultSpec), hash(DefaultSpec); first != again {
 		t.Error("the hash of one recipe is not always the same")
 	}
 	if hash(DefaultSpec) == hash(MinimalSpec) {
