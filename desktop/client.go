@@ -53,6 +53,7 @@ type Client struct {
 type call struct {
 	id     uint32
 	header []byte
+	action Action
 	spec   Spec // of the action
 	limit  time.Duration
 	answer chan answer // has room for one
@@ -177,7 +178,7 @@ func newCall(a Action, o Observe) (*call, error) {
 	if len(header) > MaxHeader {
 		return nil, Errorf(CodeInvalid, "%s is %d bytes on the wire, more than %d: send it in parts", a.Name(), len(header), MaxHeader)
 	}
-	return &call{header: header, spec: spec, limit: limit(a, o), answer: make(chan answer, 1), owed: 1}, nil
+	return &call{header: header, action: a, spec: spec, limit: limit(a, o), answer: make(chan answer, 1), owed: 1}, nil
 }
 
 // start registers a request and hands it to the writer. It reports false when

@@ -137,6 +137,11 @@ func (c *Client) open(m *Message, cl *call) (*Result, error) {
 		res.Error.Message = PlainLine(res.Error.Message, maxMessage)
 	}
 	res.Notices = slices.Clip(res.Notices[:min(len(res.Notices), maxNotices)])
+	for _, s := range res.Steps {
+		if s.Error != nil {
+			s.Error.Message = PlainLine(s.Error.Message, maxMessage)
+		}
+	}
 	for i, n := range res.Notices {
 		res.Notices[i] = PlainLine(n, maxMessage)
 	}
@@ -147,12 +152,19 @@ func (c *Client) open(m *Message, cl *call) (*Result, error) {
 // can rely on it.
 func (r *Result) answers(cl *call) error {
 	if cl.cancel != nil {
-		if r.Frame != nil || r.Exec != nil {
-			return errors.New("response to a cancel carries a frame or the output of a command")
+		if r.Frame != nil || r.Exec != nil || r.Steps != nil {
+			return errors.New("response to a cancel carries a frame, the output of a command or steps")
 		}
 		return nil
 	}
 	name := cl.spec.Name
+	if b, ok := cl.action.(Batch); ok {
+		if err := r.answersBatch(len(b.Actions)); err != nil {
+			return err
+		}
+	} else if r.Steps != nil {
+		return fmt.Errorf("response to %s carries steps", name)
+	}
 	wantExec := cl.spec.Answers.Has(AnswersOutput)
 	switch {
 	case r.Exec != nil && !wantExec:

@@ -51,6 +51,15 @@ var requests = []message{
 	{"exec", Request{Action: Exec{Command: "echo $HOME && ls > /dev/null"}}},
 	{"exec-timeout", Request{Action: Exec{Command: "make", TimeoutMS: 600_000}}},
 	{"open_url", Request{Action: OpenURL{URL: "https://example.org/?a=1&b=2"}}},
+	{"batch", Request{
+		Action: Batch{Actions: []Step{
+			{Click{Button: Left, Count: 1, At: &Point{640, 400}}},
+			{Type{Text: "hello"}},
+			{Wait{DurationMS: 500}},
+			{Key{Keys: "Return"}},
+		}},
+		Observe: Observe{Mode: ObserveSettled},
+	}},
 	{"observe-none", Request{Action: Wait{}, Observe: Observe{Mode: ObserveNone}}},
 	{"cancel", Request{Cancel: 17}},
 }
@@ -58,6 +67,14 @@ var requests = []message{
 var responses = []message{
 	{"ok", Response{OK: true}},
 	{"pointer", Response{OK: true, X: ptr(0), Y: ptr(799)}},
+	{"batch", Response{
+		OK: true, X: ptr(640), Y: ptr(400),
+		Steps: []StepResult{{OK: true, X: ptr(640), Y: ptr(400)}, {OK: true}, {OK: true}, {OK: true}},
+	}},
+	{"batch-failed", Response{
+		Error: &Error{CodeNotDelivered, "character 3 did not reach the application"},
+		Steps: []StepResult{{OK: true, X: ptr(640), Y: ptr(400)}, {Error: &Error{CodeNotDelivered, "character 3 did not reach the application"}}},
+	}},
 	{"unchanged", Response{
 		OK: true, X: ptr(640), Y: ptr(400),
 		Settle: &Settled{Reason: SettleQuiet, ElapsedMS: 84},
@@ -190,7 +207,7 @@ func TestGoldenHasEveryVariant(t *testing.T) {
 			collect(v, set)
 		}
 	}
-	types := []any{Request{}, Response{}, Hello{}, Welcome{}, Boot{}, Root{}, Observe{}, Settled{}, Frame{}, Patch{}, Cursor{}, Output{}, Error{}}
+	types := []any{Request{}, Response{}, Hello{}, Welcome{}, Boot{}, Root{}, Observe{}, Settled{}, Frame{}, Patch{}, Cursor{}, Output{}, Error{}, StepResult{}, stepJSON{}}
 	for _, spec := range Actions {
 		types = append(types, reflect.ValueOf(spec.New()).Elem().Interface())
 	}

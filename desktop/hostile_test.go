@@ -79,6 +79,8 @@ func TestHostileResponses(t *testing.T) {
 		{"wrong length of pixels", append(raw(1, strings.Replace(whole, `"len":4`, `"len":3`, 1)), 1, 2, 3, 4), "instead of 4"},
 		{"broken pixels", raw(1, strings.NewReplacer(`"raw"`, `"rle"`, `"len":4`, `"len":8`, `"payload_len":4`, `"payload_len":8`).Replace(whole), 0, 0, 0, 1, 1, 2, 3, 4), "decode runs"},
 		{"output of no command", raw(1, `{"ok":true,"exec":{"exit_code":0,"stdout_len":0,"stderr_len":0,"stdout_total":0,"stderr_total":0}}`), "output of a command"},
+		{"steps of no batch", raw(1, `{"ok":true,"steps":[{"ok":true}]}`), "carries steps"},
+		{"a step of neither kind", raw(1, `{"ok":true,"steps":[{"ok":false}]}`), "exactly when"},
 		{"half a frame", raw(1, `{"ok":true}`)[:12], "in the middle of a message"},
 		{"half a prefix", []byte{1, 0, 0}, "in the middle of a message"},
 	}
@@ -123,6 +125,7 @@ func TestHostileAnswersThatLackWhatWasAsked(t *testing.T) {
 	}{
 		{CursorPosition{}, "lacks x and y"},
 		{Exec{Command: "true"}, "lacks exec"},
+		{Batch{[]Step{{Wait{}}}}, "not all of its steps are"},
 	} {
 		c, guest, r := hostile(t)
 		done := do(t.Context(), c, tt.action)

@@ -56,6 +56,12 @@ func duration(a Action) time.Duration {
 		return time.Duration(max(a.DX, -a.DX)+max(a.DY, -a.DY)) * 50 * time.Millisecond
 	case OpenURL:
 		return 90 * time.Second // a browser starts slowly on an emulated processor
+	case Batch:
+		var all time.Duration
+		for _, s := range a.Actions {
+			all += duration(s.Action) + defaultSettle // for programs to react before the next one
+		}
+		return all
 	}
 	return 0
 }

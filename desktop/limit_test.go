@@ -27,6 +27,7 @@ func TestLimit(t *testing.T) {
 		{Type{Text: strings.Repeat("a", 1000)}, Observe{}, 20 * time.Second},
 		{Scroll{DX: -100, DY: 100}, Observe{}, 10 * time.Second},
 		{OpenURL{URL: "http://x/"}, Observe{}, 90 * time.Second},
+		{Batch{[]Step{{Wait{DurationMS: 1500}}, {OpenURL{URL: "http://x/"}}}}, Observe{Mode: ObserveSettled}, 91500*time.Millisecond + 3*defaultSettle},
 	} {
 		if got := limit(tt.action, tt.observe) - AnswerSlack; got != tt.want {
 			t.Errorf("%T is given %v beyond the slack, want %v", tt.action, got, tt.want)

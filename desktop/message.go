@@ -67,6 +67,8 @@ type Response struct {
 	Exec    *Output  `json:"exec,omitempty"`
 	Notices []string `json:"notices,omitempty"` // what the caller must know, such as state that was lost
 
+	Steps []StepResult `json:"steps,omitempty"` // of a [Batch]: of each action that was begun, also when it failed
+
 	PayloadLen int `json:"payload_len,omitempty"`
 }
 

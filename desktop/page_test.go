@@ -93,6 +93,8 @@ func typeName(t *testing.T, typ reflect.Type) string {
 		return "point"
 	case typ == reflect.TypeFor[Rect]():
 		return "rectangle"
+	case typ == reflect.TypeFor[Step]():
+		return "action"
 	case typ == reflect.TypeFor[Button]():
 		return "button"
 	case typ.Kind() == reflect.Slice:
@@ -191,6 +193,15 @@ func TestValidate(t *testing.T) {
 		{Exec{Command: strings.Repeat("a", MaxCommand)}, ""},
 		{Exec{Command: strings.Repeat("a", MaxCommand+1)}, "write it to a file"},
 		{Exec{Command: "a\x00b"}, "NUL at byte 1"},
+		{Batch{[]Step{{Move{}}, {Wait{}}, {OpenURL{URL: "https://example.org"}}}}, ""},
+		{Batch{}, "0 actions: send 1 to 100"},
+		{Batch{make([]Step, MaxBatch+1)}, "101 actions"},
+		{Batch{make([]Step, 1)}, "action 1 of the batch: it is missing"},
+		{Batch{[]Step{{Move{}}, {Click{Button: Left}}}}, "action 2 of the batch: count 0"},
+		{Batch{[]Step{{Batch{[]Step{{Move{}}}}}}}, "batch cannot be part of a batch"},
+		{Batch{[]Step{{Exec{Command: "true"}}}}, "exec cannot be part of a batch"},
+		{Batch{[]Step{{Screenshot{}}}}, "screenshot cannot be part of a batch"},
+		{Batch{[]Step{{Wait{DurationMS: 200_000}}, {HoldKey{Keys: "a", DurationMS: 100_001}}}}, "at most 5m0s"},
 		{OpenURL{URL: "https://example.org"}, ""},
 		{OpenURL{URL: "file:///home/user/page.html"}, ""},
 		{OpenURL{URL: "javascript:alert(1)"}, "http://HOST"},

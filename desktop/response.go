@@ -18,11 +18,16 @@ func (r Response) Validate() error {
 			return err
 		}
 	}
-	if (r.X == nil) != (r.Y == nil) {
-		return errors.New("response has one of x and y")
+	if err := validatePointer(r.X, r.Y); err != nil {
+		return err
 	}
-	if r.X != nil && (*r.X < 0 || *r.X >= MaxScreen || *r.Y < 0 || *r.Y >= MaxScreen) {
-		return fmt.Errorf("pointer (%d, %d) is on no screen", *r.X, *r.Y)
+	if len(r.Steps) > MaxBatch {
+		return fmt.Errorf("%d steps are more than %d", len(r.Steps), MaxBatch)
+	}
+	for i, s := range r.Steps {
+		if err := s.validate(); err != nil {
+			return fmt.Errorf("step %d: %w", i+1, err)
+		}
 	}
 	if r.PayloadLen < 0 || r.PayloadLen > MaxPayload {
 		return fmt.Errorf("payload_len %d is not between 0 and %d", r.PayloadLen, MaxPayload)
@@ -49,6 +54,16 @@ func (r Response) Validate() error {
 	}
 	if total != r.PayloadLen {
 		return fmt.Errorf("payload_len is %d, but the parts have %d bytes", r.PayloadLen, total)
+	}
+	return nil
+}
+
+func validatePointer(x, y *int) error {
+	if (x == nil) != (y == nil) {
+		return errors.New("response has one of x and y")
+	}
+	if x != nil && (*x < 0 || *x >= MaxScreen || *y < 0 || *y >= MaxScreen) {
+		return fmt.Errorf("pointer (%d, %d) is on no screen", *x, *y)
 	}
 	return nil
 }

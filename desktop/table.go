@@ -22,6 +22,7 @@ type Answers uint8
 const (
 	AnswersPointer Answers = 1 << iota // x and y
 	AnswersOutput                      // exec, which no other Action may fill
+	AnswersSteps                       // steps, likewise
 )
 
 // Has reports whether all fields of b are in a.
@@ -35,6 +36,9 @@ func (a Answers) String() string {
 	}
 	if a.Has(AnswersOutput) {
 		names = append(names, "exec")
+	}
+	if a.Has(AnswersSteps) {
+		names = append(names, "steps")
 	}
 	return strings.Join(names, ", ")
 }
@@ -128,6 +132,10 @@ var Actions = []Spec{
 		Name: "open_url", New: func() Action { return new(OpenURL) }, Input: true, Cancellable: true,
 		Summary: "Open an address in the desktop's browser.",
 		Tools:   []Tool{{"open_url", "Open an http, https or file URL in the desktop's web browser." + pictureNote, OpenURL{}}},
+	},
+	{
+		Name: "batch", New: func() Action { return new(Batch) }, Input: true, Cancellable: true,
+		Summary: "Perform actions in order, as one, up to the first failure.", Answers: AnswersPointer | AnswersSteps,
 	},
 }
 

@@ -1,8 +1,12 @@
 package mcp
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
+
+	"github.com/mark3labs/mcp-go/mcp"
 
 	"github.com/vmette/vmette-mcp/desktop"
 	"github.com/vmette/vmette-mcp/mcp/picture"
@@ -10,16 +14,22 @@ import (
 
 // view is how the screen of one desktop is shown to the model of one call. The
 // coordinates that the model sends and is told are pixels of the picture of the
-// whole screen, which is smaller than the screen when that exceeds the budget.
+// whole screen, which is smaller than the screen when that exceeds the budget;
+// or, with a grid, steps from 0 to grid-1 across each side of it.
 type view struct {
-	picture.View
-	screen desktop.Size
-	budget picture.Budget
+	picture.View // Size is the extent of the coordinates
+	screen       desktop.Size
+	budget       picture.Budget
+	grid         bool
 }
 
-func newView(screen desktop.Size, b picture.Budget) view {
+func newView(screen desktop.Size, s settings) view {
 	whole := desktop.Rect{X1: screen.Width, Y1: screen.Height}
-	return view{picture.NewView(whole, b), screen, b}
+	v := view{picture.NewView(whole, s.budget), screen, s.budget, s.grid > 0}
+	if v.grid {
+		v.Size = desktop.Size{Width: s.grid, Height: s.grid}
+	}
+	return v
 }
 
 // aim returns the action with its points in pixels of the screen. Its error
@@ -55,6 +65,17 @@ func (v view) aim(a desktop.Action) (desktop.Action, error) {
 		}
 		a.Path = path
 		return a, nil
+	case desktop.Batch:
+		steps := make([]desktop.Step, len(a.Actions))
+		for i, s := range a.Actions {
+			on, err := v.aim(s.Action)
+			if err != nil {
+				return a, fmt.Errorf("action %d: %w", i+1, err)
+			}
+			steps[i].Action = on
+		}
+		a.Actions = steps
+		return a, nil
 	case desktop.CursorPosition, desktop.ButtonDown, desktop.ButtonUp, desktop.Type, desktop.Key, desktop.HoldKey, desktop.Wait, desktop.Exec, desktop.OpenURL:
 		return a, nil
 	}
@@ -70,10 +91,25 @@ func hasPoints(a desktop.Action) bool {
 		return a.At != nil
 	case desktop.Scroll:
 		return a.At != nil
+	case desktop.Batch:
+		return slices.ContainsFunc(a.Actions, func(s desktop.Step) bool { return hasPoints(s.Action) })
 	case desktop.CursorPosition, desktop.ButtonDown, desktop.ButtonUp, desktop.Type, desktop.Key, desktop.HoldKey, desktop.Wait, desktop.Exec, desktop.OpenURL:
 		return false
 	}
 	return true
+}
+
+// pointer returns where the pointer is in the coordinates of the model, nil when
+// that is not known.
+func (v view) pointer(x, y *int) (vx, vy *int) {
+	if x == nil || y == nil {
+		return nil, nil
+	}
+	p, ok := v.FromScreen(desktop.Point{X: *x, Y: *y})
+	if !ok {
+		return nil, nil
+	}
+	return &p.X, &p.Y
 }
 
 func (v view) point(p *desktop.Point) (*desktop.Point, error) {
@@ -107,16 +143,27 @@ func (v view) region(r *desktop.Rect) (*desktop.Rect, error) {
 
 // size says how large the screen is to the model.
 func (v view) size() string {
+	if v.grid {
+		return fmt.Sprintf("divided into %v steps", v.Size)
+	}
 	if v.Scaled() {
 		return fmt.Sprintf("%v pixels as it is shown", v.Size)
 	}
 	return fmt.Sprintf("%v pixels", v.Size)
 }
 
-// show encodes a part of the screen, given in pixels of the screen, or the
-// whole, and returns the number of the frame that it is of.
-func (v view) show(s Screen, region *desktop.Rect) (img picture.Image, frame uint64, err error) {
+// shown is a picture that an answer carries.
+type shown struct {
+	content mcp.Content
+	info    *PictureInfo
+	of      desktop.Rect // of the screen, in its pixels
+}
+
+// picture encodes a part of the screen, given in pixels of the screen, or the
+// whole of it.
+func (v view) picture(s Screen, region *desktop.Rect) (*shown, error) {
 	var p desktop.Picture
+	var err error
 	if region != nil {
 		p, err = s.Region(*region, true)
 	} else {
@@ -126,8 +173,14 @@ func (v view) show(s Screen, region *desktop.Rect) (img picture.Image, frame uin
 		}
 	}
 	if err != nil {
-		return picture.Image{}, 0, err
+		return nil, err
 	}
-	img, err = picture.Encode(p, v.budget)
-	return img, p.Frame, err
+	img, err := picture.Encode(p, v.budget)
+	if err != nil {
+		return nil, err
+	}
+	info := &PictureInfo{
+		Frame: p.Frame, Width: img.View.Size.Width, Height: img.View.Size.Height, Scaled: img.View.Scaled(), Lossy: img.Lossy,
+	}
+	return &shown{mcp.NewImageContent(base64.StdEncoding.EncodeToString(img.Data), img.MIME), info, img.View.Region}, nil
 }

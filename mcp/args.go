@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -15,6 +16,7 @@ import (
 type param struct {
 	name     string
 	required bool
+	nullable bool // null means that it was left out
 	schema   map[string]any
 	send     string // what to send, to end a refusal with
 	decode   func(raw json.RawMessage) (any, error)
@@ -22,6 +24,21 @@ type param struct {
 
 func (p param) needed() param {
 	p.required = true
+	return p
+}
+
+// orNull returns p for clients that send null for what they leave out.
+func (p param) orNull() param {
+	p.nullable = true
+	p.schema = maps.Clone(p.schema)
+	p.schema["type"] = []any{p.schema["type"], "null"}
+	if words, ok := p.schema["enum"].([]string); ok {
+		var all []any
+		for _, w := range words {
+			all = append(all, w)
+		}
+		p.schema["enum"] = append(all, nil)
+	}
 	return p
 }
 
@@ -58,6 +75,9 @@ func decodeArgs(params []param, raw json.RawMessage) (values, error) {
 			problems = append(problems, p.name+" was sent twice: send it once")
 			continue
 		}
+		if string(f.raw) == "null" && p.nullable {
+			continue
+		}
 		if string(f.raw) == "null" {
 			if v[p.name] = nil; p.required {
 				problems = append(problems, fmt.Sprintf("%s is null: send %s", p.name, p.send))
@@ -68,7 +88,7 @@ func decodeArgs(params []param, raw json.RawMessage) (values, error) {
 		}
 		got, err := p.decode(f.raw)
 		if err != nil {
-			problems = append(problems, fmt.Sprintf("%s %v: send %s", p.name, err, p.send))
+			problems = append(problems, wrong(p, err))
 		}
 		v[p.name] = got
 	}

@@ -11,17 +11,16 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 
 	"github.com/vmette/vmette-mcp/desktop"
-	"github.com/vmette/vmette-mcp/mcp/picture"
 )
 
 // toolNamed returns a tool and the preset of its Action, nil when it has none.
 func toolNamed(t testing.TB, name string) (tool, desktop.Action) {
 	t.Helper()
-	list, err := actionTools()
+	list, err := ProfileToolset.tools()
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := slices.IndexFunc(append(list, lifecycleTools()...), func(t tool) bool { return t.name == name })
+	i := slices.IndexFunc(list, func(t tool) bool { return t.name == name })
 	if i < 0 {
 		t.Fatalf("there is no tool %s", name)
 	}
@@ -32,7 +31,7 @@ func toolNamed(t testing.TB, name string) (tool, desktop.Action) {
 			}
 		}
 	}
-	return append(list, lifecycleTools()...)[i], nil
+	return list[i], nil
 }
 
 // resolved compiles a schema as a client does.
@@ -149,8 +148,8 @@ func TestWrongArguments(t *testing.T) {
 		{"left_click", `{"text":5}`, `text is a number, 5: send modifier keys`, false},
 		{"left_click", `{"desktop_id":""}`, `desktop_id is empty`, false},
 		{"left_click", `{"desktop_id":7}`, `desktop_id is a number, 7`, false},
-		{"left_click", `{"X":1,"Coordinate":[1,2]}`, `it takes no "X", "Coordinate": send only coordinate, text, desktop_id`, false},
-		{"left_mouse_down", `{"coordinate":[1,2]}`, `it takes no "coordinate": send only desktop_id`, false},
+		{"left_click", `{"X":1,"Coordinate":[1,2]}`, `it takes no "X", "Coordinate": send only coordinate, text, frame, observe, desktop_id`, false},
+		{"left_mouse_down", `{"coordinate":[1,2]}`, `it takes no "coordinate": send only observe, desktop_id`, false},
 		{"desktop_list", `{"all":true}`, `it takes no "all": send only {}`, false},
 		{"mouse_move", `{}`, `coordinate is missing: send [x, y]`, false},
 		{"mouse_move", `[1,2]`, `the arguments are an array: send a JSON object`, false},
@@ -244,7 +243,7 @@ func TestUnknownActionsAreFound(t *testing.T) {
 	if err := checkRow(desktop.Tool{Name: "twirl", Preset: twirl{}}, inputs["mouse_move"]); err == nil {
 		t.Error("a tool was made of an Action that is not filled in")
 	}
-	if _, err := newView(desktop.Size{Width: 10, Height: 10}, picture.Budget{}).aim(twirl{}); err == nil {
+	if _, err := newView(desktop.Size{Width: 10, Height: 10}, settings{}).aim(twirl{}); err == nil {
 		t.Error("an Action was passed on without its points")
 	}
 }

@@ -14,22 +14,29 @@ import (
 
 // call is one call of a tool.
 type call struct {
-	tool     tool
+	what     string // is asked for, in sentences
+	example  string // of a call that is right
 	conv     *Conversation
-	budget   picture.Budget
+	settings settings
 	progress *progress
 }
 
-// act performs an action on the desktop with this id, or for "" on the
-// conversation's own. Points of a are in pixels of the picture that the model
-// was shown.
-func (c *call) act(ctx context.Context, a desktop.Action, id string) *mcp.CallToolResult {
-	if err := a.Validate(); err != nil {
+// settings are those of the server that calls depend on.
+type settings struct {
+	budget  picture.Budget
+	observe desktop.ObserveMode
+	grid    int // how many steps the coordinates of each side of the screen have; 0 means pixels
+}
+
+// act does what is asked of a desktop, which is booted if need be.
+func (c *call) act(ctx context.Context, r request) *mcp.CallToolResult {
+	a, show, err := r.action()
+	if err != nil {
 		return c.refuse(err)
 	}
 	if inTurn(a) {
 		var t *turn
-		arrivalOf(ctx).pass(func() { t = c.conv.turn(id) })
+		arrivalOf(ctx).pass(func() { t = c.conv.turn(r.id) })
 		defer t.leave()
 		if err := t.wait(ctx); err != nil {
 			return c.failed(err)
@@ -37,59 +44,110 @@ func (c *call) act(ctx context.Context, a desktop.Action, id string) *mcp.CallTo
 	} else {
 		arrivalOf(ctx).pass(nil)
 	}
-	d, err := c.conv.use(ctx, id, c.progress)
+	d, err := c.conv.use(ctx, r.id, c.progress)
 	if err != nil {
 		return c.failed(err)
 	}
 	defer d.Release()
-	return c.perform(ctx, d, a)
+	return c.perform(ctx, d, r, deed{asked: a, show: show})
 }
 
 // perform performs an action on a leased desktop, and keeps book of what the
 // model learns of it.
-func (c *call) perform(ctx context.Context, d Desktop, a desktop.Action) *mcp.CallToolResult {
+func (c *call) perform(ctx context.Context, d Desktop, r request, do deed) *mcp.CallToolResult {
 	id := d.Info().ID
-	v := newView(screenSize(d), c.budget)
-	if err := c.conv.aimedBy(id, a, v.screen); err != nil {
+	v := newView(screenSize(d), c.settings)
+	if err := c.conv.aimedBy(id, do.asked, v.screen); err != nil {
 		return c.refuse(err)
 	}
-	onScreen, err := v.aim(a)
-	if err != nil {
+	var err error
+	if do.onScreen, err = v.aim(do.asked); err != nil {
 		return c.refuse(err)
 	}
-	c.progress.doing(c.tool.name)
-	res, err := d.Do(ctx, onScreen, observe(a))
+	c.progress.doing(c.what)
+	if r.frame != 0 {
+		if refused := c.check(ctx, d, v, do.onScreen, r.frame); refused != nil {
+			return refused
+		}
+	}
+	o := c.observe(do.asked, r.observe)
+	if do.show && o.Mode == desktop.ObserveNone {
+		o.Mode = desktop.ObserveNow
+	}
+	do.mode = o.Mode
+	res, err := c.do(ctx, d, do.onScreen, o)
+	answer, whole := c.answer(d, do, res, err)
+	switch {
+	case ctx.Err() != nil: // there will be no answer
+		c.conv.unknown(id)
+		c.conv.keepNotices(id, res.Notices)
+	case whole != nil:
+		c.conv.showed(id, whole.info.Frame, desktop.Size{Width: whole.of.Width(), Height: whole.of.Height()})
+	}
+	return answer
+}
+
+// do performs an action, and takes the notices along that did not reach the
+// model before. The result is never nil.
+func (c *call) do(ctx context.Context, d Desktop, a desktop.Action, o desktop.Observe) (*desktop.Result, error) {
+	id := d.Info().ID
+	res, err := d.Do(ctx, a, o)
 	if res == nil {
 		res = new(desktop.Result)
 		c.conv.unknown(id)
 	}
 	res.Notices = append(c.conv.takeNotices(id), res.Notices...)
-	answer, shown := c.answer(d, a, onScreen, res, err)
-	switch {
-	case ctx.Err() != nil: // there will be no answer
-		c.conv.unknown(id)
-		c.conv.keepNotices(id, res.Notices)
-	case shown != nil:
-		c.conv.showed(id, shown.frame, shown.screen)
+	return res, err
+}
+
+// answer answers a call whose action ended with res and err. It also returns
+// the picture of the whole screen that the answer carries, nil for none.
+func (c *call) answer(d Desktop, did deed, res *desktop.Result, err error) (*mcp.CallToolResult, *shown) {
+	switch a := did.asked.(type) {
+	case desktop.Batch:
+		if err != nil && len(res.Steps) > 0 {
+			return c.halted(d, a, res, err)
+		}
+	case desktop.Exec:
+		if err == nil {
+			return execResult(d.Info().ID, a, res), nil
+		}
 	}
-	return answer
-}
-
-// shown is a picture of the whole screen that an answer carries.
-type shown struct {
-	frame  uint64
-	screen desktop.Size
-}
-
-// answer answers a call whose action ended with res and err.
-func (c *call) answer(d Desktop, a, onScreen desktop.Action, res *desktop.Result, err error) (*mcp.CallToolResult, *shown) {
 	if err != nil {
 		return c.undone(d, res, err), nil
 	}
-	if e, ok := a.(desktop.Exec); ok {
-		return execResult(d.Info().ID, e, res), nil
+	return c.done(d, did, res)
+}
+
+// How long the screen must be quiet before it is compared with an earlier frame,
+// and how long that is waited for, in milliseconds.
+const (
+	checkQuiet = 50
+	checkLimit = 1000
+)
+
+// check looks whether the screen is still as in the frame that an action was
+// aimed by, and answers when it is not.
+func (c *call) check(ctx context.Context, d Desktop, v view, onScreen desktop.Action, frame uint64) *mcp.CallToolResult {
+	id := d.Info().ID
+	// A moment for what is still being drawn of the action before.
+	res, err := c.do(ctx, d, desktop.Screenshot{}, desktop.Observe{Mode: desktop.ObserveSettled, QuietMS: checkQuiet, LimitMS: checkLimit})
+	c.conv.observed(id, res.Frame)
+	c.conv.keepNotices(id, res.Notices)
+	var failure *desktop.Error
+	switch {
+	case errors.As(err, &failure):
+		return refusal(fmt.Sprintf("%s was not done: the screen could not be compared with frame %d: %s. Take a screenshot before going on.",
+			c.what, frame, desktop.PlainLine(failure.Message, maxErrorText)))
+	case err != nil:
+		return c.undone(d, new(desktop.Result), err)
 	}
-	return c.done(d, a, onScreen, res)
+	for _, p := range targets(onScreen) {
+		if err := c.conv.sameAt(id, p, frame); err != nil {
+			return c.refuse(v.stale(p, frame, err))
+		}
+	}
+	return nil
 }
 
 // inTurn reports whether an action waits for those before it on its desktop.
@@ -102,17 +160,6 @@ func inTurn(a desktop.Action) bool {
 	return true
 }
 
-// observe says how to look at the screen after an action.
-func observe(a desktop.Action) desktop.Observe {
-	switch a.(type) {
-	case desktop.Exec, desktop.CursorPosition:
-		return desktop.Observe{Mode: desktop.ObserveNone}
-	case desktop.Screenshot:
-		return desktop.Observe{Mode: desktop.ObserveNow}
-	}
-	return desktop.Observe{Mode: desktop.ObserveSettled}
-}
-
 func screenSize(d Desktop) desktop.Size {
 	if s := d.Screen().Size(); s.Valid() {
 		return s
@@ -122,7 +169,7 @@ func screenSize(d Desktop) desktop.Size {
 
 // refuse answers a call whose arguments are wrong.
 func (c *call) refuse(err error) *mcp.CallToolResult {
-	return refusal(fmt.Sprintf("%s was not done: %s. Example: %s %s", c.tool.name, desktop.PlainLine(err.Error(), maxErrorText), c.tool.name, c.tool.example))
+	return refusal(fmt.Sprintf("%s was not done: %s. Example: %s", c.what, desktop.PlainLine(err.Error(), maxErrorText), c.example))
 }
 
 // undone answers a call whose action failed on the desktop.
@@ -139,17 +186,17 @@ func (c *call) undone(d Desktop, res *desktop.Result, err error) *mcp.CallToolRe
 	var text string
 	switch failure.Code {
 	case desktop.CodeInvalid:
-		text = fmt.Sprintf("%s was not done: %s. Example: %s %s", c.tool.name, why, c.tool.name, c.tool.example)
+		text = fmt.Sprintf("%s was not done: %s. Example: %s", c.what, why, c.example)
 	case desktop.CodeCancelled:
-		text = fmt.Sprintf("%s was stopped; part of it may have been done: %s. Take a screenshot before going on.", c.tool.name, why)
+		text = fmt.Sprintf("%s was stopped; part of it may have been done: %s. Take a screenshot before going on.", c.what, why)
 	case desktop.CodeNotDelivered:
-		text = fmt.Sprintf("%s was only done in part: %s. Take a screenshot before going on.", c.tool.name, why)
+		text = fmt.Sprintf("%s was only done in part: %s. Take a screenshot before going on.", c.what, why)
 	case desktop.CodeUnavailable:
-		text = fmt.Sprintf("%s was not done, because the desktop is not available just now: %s. Try again in a few seconds.", c.tool.name, why)
+		text = fmt.Sprintf("%s was not done, because the desktop is not available just now: %s. Try again in a few seconds.", c.what, why)
 	case desktop.CodeUnknown:
-		text = fmt.Sprintf("Whether %s was done is not known: %s. Take a screenshot before going on.", c.tool.name, why)
+		text = fmt.Sprintf("Whether %s was done is not known: %s. Take a screenshot before going on.", c.what, why)
 	default:
-		text = fmt.Sprintf("%s failed: %s. Take a screenshot before going on.", c.tool.name, why)
+		text = fmt.Sprintf("%s failed: %s. Take a screenshot before going on.", c.what, why)
 	}
 	return refusal(withNotices(res.Notices, text))
 }
@@ -167,23 +214,23 @@ func (c *call) explain(err error) string {
 	switch {
 	case errors.As(err, &notReady):
 		return fmt.Sprintf("%s was not done: the desktop's image is still being made, which happens once: %s. Call again in half a minute; nothing else is needed.",
-			c.tool.name, notReady.progress())
+			c.what, notReady.progress())
 	case errors.As(err, &gone) && gone.own:
-		return fmt.Sprintf("%s was not done: this conversation's desktop is gone, with everything on it (%s). Call again to start with a new one.", c.tool.name, why)
+		return fmt.Sprintf("%s was not done: this conversation's desktop is gone, with everything on it (%s). Call again to start with a new one.", c.what, why)
 	case errors.As(err, &gone):
-		return fmt.Sprintf("%s was not done: %s. desktop_list shows the desktops there are; without desktop_id this conversation's own is used.", c.tool.name, why)
+		return fmt.Sprintf("%s was not done: %s. desktop_list shows the desktops there are; without desktop_id this conversation's own is used.", c.what, why)
 	case errors.Is(err, sandbox.ErrNoDesktop):
-		return fmt.Sprintf("%s was not done: %s. desktop_list shows the desktops there are.", c.tool.name, why)
+		return fmt.Sprintf("%s was not done: %s. desktop_list shows the desktops there are.", c.what, why)
 	case errors.Is(err, errNoOwn):
-		return fmt.Sprintf("%s was not done: %s. desktop_list shows the desktops there are.", c.tool.name, why)
+		return fmt.Sprintf("%s was not done: %s. desktop_list shows the desktops there are.", c.what, why)
 	case errors.Is(err, sandbox.ErrCapacity):
 		return fmt.Sprintf("No desktop could be started: %s. End one with desktop_close (desktop_list shows them), or try again later.", why)
 	case errors.Is(err, errClosed), errors.Is(err, errBootClosed), errors.Is(err, errCancelled):
-		return fmt.Sprintf("%s was given up: %s.", c.tool.name, why)
+		return fmt.Sprintf("%s was given up: %s.", c.what, why)
 	case errors.Is(err, sandbox.ErrStartFailed), errors.Is(err, sandbox.ErrTimeout):
 		return fmt.Sprintf("The desktop did not start: %s\nTry once more; if that fails as well, the person who runs this server finds the cause with: vmette-mcp doctor", why)
 	}
-	return fmt.Sprintf("%s failed: %s", c.tool.name, why)
+	return fmt.Sprintf("%s failed: %s", c.what, why)
 }
 
 // progress says how far the image is.

@@ -36,7 +36,8 @@ var update = flag.Bool("update", false, "write the golden files anew")
 //	! COMMAND    something that happens on the host, see [dialogue.happen]
 //	# TEXT       a comment
 //
-// Pictures are written as their format and size.
+// Pictures are written as their format and size. A script whose name begins with
+// a profile is played to a server of that profile.
 func TestDialogues(t *testing.T) {
 	files, err := filepath.Glob("testdata/dialogue/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -50,7 +51,7 @@ func TestDialogues(t *testing.T) {
 			}
 			var got []txtar.File
 			for _, f := range ar.Files {
-				got = append(got, txtar.File{Name: f.Name, Data: play(t, f.Data)})
+				got = append(got, txtar.File{Name: f.Name, Data: play(t, profileOf(f.Name), f.Data)})
 			}
 			if *update {
 				ar.Files = got
@@ -68,6 +69,15 @@ func TestDialogues(t *testing.T) {
 	}
 }
 
+// profileOf returns the profile that the name of a script begins with.
+func profileOf(name string) Profile {
+	word, _, _ := strings.Cut(name, " ")
+	if p := Profile(word); slices.Contains(Profiles, p) {
+		return p
+	}
+	return ProfileToolset
+}
+
 func lines(b []byte) []string { return strings.Split(string(b), "\n") }
 
 // dialogue is a client and a host that follow a script.
@@ -80,9 +90,9 @@ type dialogue struct {
 }
 
 // play plays a script and returns it with what the server said.
-func play(t *testing.T, script []byte) []byte {
+func play(t *testing.T, p Profile, script []byte) []byte {
 	host := newFakeHost()
-	in, out, end := serve(t, host)
+	in, out, end := serveProfile(t, host, p)
 	d := &dialogue{t: t, host: host, in: in, out: bufio.NewScanner(out)}
 	d.out.Buffer(nil, maxMessage)
 	for line := range strings.Lines(string(script)) {
@@ -230,7 +240,12 @@ func withoutPictures(t *testing.T, message []byte) string {
 // end closes in and returns what the server returned.
 func serve(t testing.TB, host *fakeHost) (in io.WriteCloser, out io.Reader, end func() error) {
 	t.Helper()
-	s, err := New(Config{Desktops: host, Images: host, Version: "test"})
+	return serveProfile(t, host, ProfileToolset)
+}
+
+func serveProfile(t testing.TB, host *fakeHost, p Profile) (in io.WriteCloser, out io.Reader, end func() error) {
+	t.Helper()
+	s, err := New(Config{Desktops: host, Images: host, Version: "test", Profile: p})
 	if err != nil {
 		t.Fatal(err)
 	}

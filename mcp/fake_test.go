@@ -199,6 +199,32 @@ func obey(_ context.Context, d *fakeDesktop, a desktop.Action, o desktop.Observe
 	defer d.mu.Unlock()
 	res := new(desktop.Result)
 	res.OK = true
+	if b, ok := a.(desktop.Batch); ok {
+		err := d.obeyAll(b, res)
+		d.observe(res, o)
+		return res, err
+	}
+	if err := d.obey(a, res); err != nil {
+		return nil, err
+	}
+	d.observe(res, o)
+	return res, nil
+}
+
+// obeyAll does the actions of a batch up to the first failure.
+func (d *fakeDesktop) obeyAll(b desktop.Batch, res *desktop.Result) error {
+	for _, s := range b.Actions {
+		if err := d.obey(s.Action, res); err != nil {
+			res.OK, res.Error = false, err.(*desktop.Error)
+			res.Steps = append(res.Steps, desktop.StepResult{Error: res.Error})
+			return err
+		}
+		res.Steps = append(res.Steps, desktop.StepResult{OK: true, X: res.X, Y: res.Y})
+	}
+	return nil
+}
+
+func (d *fakeDesktop) obey(a desktop.Action, res *desktop.Result) error {
 	d.colour++
 	switch a := a.(type) {
 	case desktop.Move:
@@ -216,7 +242,8 @@ func obey(_ context.Context, d *fakeDesktop, a desktop.Action, o desktop.Observe
 		d.pointer = a.Path[len(a.Path)-1]
 	case desktop.Key:
 		if a.Keys == "F13" {
-			return nil, desktop.Errorf(desktop.CodeInvalid, `there is no key "F13": send the name of one, such as "Return"`)
+			d.colour--
+			return desktop.Errorf(desktop.CodeInvalid, `there is no key "F13": send the name of one, such as "Return"`)
 		}
 		if a.Keys == "F1" {
 			d.colour--
@@ -231,13 +258,17 @@ func obey(_ context.Context, d *fakeDesktop, a desktop.Action, o desktop.Observe
 	d.done = append(d.done, a)
 	x, y := d.pointer.X, d.pointer.Y
 	res.X, res.Y = &x, &y
+	return nil
+}
+
+// observe shows the screen as asked.
+func (d *fakeDesktop) observe(res *desktop.Result, o desktop.Observe) {
 	if o.Mode == desktop.ObserveSettled {
 		res.Settle = &desktop.Settled{Reason: desktop.SettleQuiet, ElapsedMS: 120, Changed: d.drawn != d.colour}
 	}
 	if o.Mode == desktop.ObserveSettled || o.Mode == desktop.ObserveNow {
 		res.Frame = d.look()
 	}
-	return res, nil
 }
 
 // look brings the mirror up to date as a client of a guest does.

@@ -144,6 +144,21 @@ func integer(name string, lo, hi int, description string) param {
 	}
 }
 
+// boolean is true or false.
+func boolean(name, description string) param {
+	return param{
+		name:   name,
+		schema: map[string]any{"type": "boolean", "description": description},
+		send:   "true or false",
+		decode: func(raw json.RawMessage) (any, error) {
+			if kind(raw) != "a boolean" {
+				return nil, fmt.Errorf("is %s", describe(raw))
+			}
+			return string(raw) == "true", nil
+		},
+	}
+}
+
 // seconds is a time of lo to hi, sent as a number of seconds, which may have a
 // fraction. It is kept to the millisecond.
 func seconds(name string, lo, hi time.Duration, description string) param {

@@ -1,8 +1,8 @@
 package mcp
 
 import (
-	"encoding/base64"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -20,14 +20,15 @@ const (
 // Outcome is the structured content of every tool that becomes an Action,
 // except exec.
 type Outcome struct {
-	DesktopID string       `json:"desktop_id" jsonschema:"the desktop it was done on"`
-	X         *int         `json:"x,omitempty" jsonschema:"where the pointer is, in pixels of the whole screenshot"`
-	Y         *int         `json:"y,omitempty" jsonschema:"where the pointer is, in pixels of the whole screenshot"`
-	Changed   *bool        `json:"changed,omitempty" jsonschema:"whether the screen is not as it was last seen; absent when it was not looked at"`
-	Settled   *bool        `json:"settled,omitempty" jsonschema:"whether it had stopped changing; absent when that was not waited for"`
-	SettleMS  *int         `json:"settle_ms,omitempty" jsonschema:"how long that took, in milliseconds"`
-	Picture   *PictureInfo `json:"picture,omitempty" jsonschema:"of the picture that is sent along; absent when none is"`
-	Notices   []string     `json:"notices,omitempty" jsonschema:"what else must be known, such as state that was lost"`
+	DesktopID string        `json:"desktop_id" jsonschema:"the desktop it was done on"`
+	X         *int          `json:"x,omitempty" jsonschema:"where the pointer is, in the coordinates of the tools"`
+	Y         *int          `json:"y,omitempty" jsonschema:"where the pointer is, in the coordinates of the tools"`
+	Changed   *bool         `json:"changed,omitempty" jsonschema:"whether the screen is not as it was last seen; absent when it was not looked at"`
+	Settled   *bool         `json:"settled,omitempty" jsonschema:"whether it had stopped changing; absent when that was not waited for"`
+	SettleMS  *int          `json:"settle_ms,omitempty" jsonschema:"how long that took, in milliseconds"`
+	Steps     []StepOutcome `json:"steps,omitempty" jsonschema:"how each action went, when there were several"`
+	Picture   *PictureInfo  `json:"picture,omitempty" jsonschema:"of the picture that is sent along; absent when none is"`
+	Notices   []string      `json:"notices,omitempty" jsonschema:"what else must be known, such as state that was lost"`
 }
 
 // PictureInfo describes a picture that a result carries.
@@ -40,61 +41,82 @@ type PictureInfo struct {
 	Lossy  bool   `json:"lossy" jsonschema:"whether it was compressed with losses to fit"`
 }
 
-// done answers a call whose action was done. onScreen is the action with its
-// points in pixels of the screen, whose size may be another one after it.
-func (c *call) done(d Desktop, a, onScreen desktop.Action, res *desktop.Result) (*mcp.CallToolResult, *shown) {
-	id, v := d.Info().ID, newView(screenSize(d), c.budget)
+// deed is an action that is done, or was.
+type deed struct {
+	asked    desktop.Action      // with points in the coordinates of the model
+	onScreen desktop.Action      // with points in pixels of the screen
+	mode     desktop.ObserveMode // how the screen is looked at afterwards
+	show     bool                // show it even if it is unchanged
+}
+
+// done answers a call whose action was done. The size of the screen may be
+// another one after it.
+func (c *call) done(d Desktop, did deed, res *desktop.Result) (*mcp.CallToolResult, *shown) {
+	id, v := d.Info().ID, newView(screenSize(d), c.settings)
 	out := Outcome{DesktopID: id, Notices: notices(res.Notices)}
-	if res.X != nil && res.Y != nil {
-		if p, ok := v.FromScreen(desktop.Point{X: *res.X, Y: *res.Y}); ok {
-			out.X, out.Y = &p.X, &p.Y
-		}
-	}
+	out.X, out.Y = v.pointer(res.X, res.Y)
 	if s := res.Settle; s != nil {
 		settled := s.Reason == desktop.SettleQuiet
 		out.Settled, out.SettleMS = &settled, &s.ElapsedMS
 	}
-	text := did(c.tool.name, a, out)
-	if observe(a).Mode == desktop.ObserveNone {
-		return result(out, withNotices(out.Notices, text)), nil
+	text := c.tell(v, did, &out, res)
+	if did.mode == desktop.ObserveNone {
+		return result(out, withNotices(out.Notices, text+unseen(did.asked))), nil
 	}
 
 	current := c.conv.observed(id, res.Frame)
 	out.Changed = new(!current)
-	shot, isShot := onScreen.(desktop.Screenshot)
-	if current && !isShot {
+	shot, isShot := did.onScreen.(desktop.Screenshot)
+	if current && !isShot && !did.show {
 		return result(out, withNotices(out.Notices, text+" The screen is unchanged"+after(out)+", so no picture is sent.")), nil
 	}
-	img, frame, err := v.show(d.Screen(), shot.Region)
+	pic, err := v.picture(d.Screen(), shot.Region)
 	if err != nil {
 		return refusal(withNotices(out.Notices, text+" But the screen cannot be shown: "+desktop.PlainLine(err.Error(), maxErrorText)+". Take a screenshot.")), nil
 	}
-	out.Picture = &PictureInfo{
-		Frame: frame, Width: img.View.Size.Width, Height: img.View.Size.Height, Scaled: img.View.Scaled(), Lossy: img.Lossy,
-	}
+	out.Picture = pic.info
 	switch {
 	case shot.Region != nil:
-		r := a.(desktop.Screenshot).Region
-		out.Picture.Region = []int{r.X0, r.Y0, r.X1, r.Y1}
+		r := did.asked.(desktop.Screenshot).Region
+		pic.info.Region = []int{r.X0, r.Y0, r.X1, r.Y1}
 	case isShot && current:
 		text += " It is unchanged since you last saw it."
+	case current:
+		text += " The screen is unchanged" + after(out) + "."
 	case !isShot && unchanged(res.Frame):
 		text += " Whether the screen changed is not known; this is how it is now."
 	case !isShot:
 		text += " The screen changed" + settled(out) + "."
 	}
-	var whole *shown
-	if of := img.View.Region; shot.Region == nil {
-		whole = &shown{frame, desktop.Size{Width: of.Width(), Height: of.Height()}}
+	r := result(out, withNotices(out.Notices, text+caption(v, pic.info)))
+	r.Content = append(r.Content, pic.content)
+	if shot.Region != nil {
+		pic = nil
 	}
-	r := result(out, withNotices(out.Notices, text+caption(v, out.Picture)))
-	r.Content = append(r.Content, mcp.NewImageContent(base64.StdEncoding.EncodeToString(img.Data), img.MIME))
-	return r, whole
+	return r, pic
 }
 
 // unchanged reports a frame that is like the one before it on the wire, which
 // need not be the one that the model has.
 func unchanged(f *desktop.Frame) bool { return f != nil && f.Base != 0 && len(f.Rects) == 0 }
+
+// tell says what was done, and fills in the steps when it was several actions.
+func (c *call) tell(v view, d deed, out *Outcome, res *desktop.Result) string {
+	b, ok := d.asked.(desktop.Batch)
+	if !ok {
+		return did(c.what, d.asked, *out)
+	}
+	out.Steps = v.stepOutcomes(b, res.Steps)
+	return numbered(out.Steps) + "\nAll was done."
+}
+
+// unseen says that nobody looked at what an action did.
+func unseen(a desktop.Action) string {
+	if _, ok := a.(desktop.CursorPosition); ok {
+		return ""
+	}
+	return " The screen was not looked at."
+}
 
 // settled says how the wait for a quiet screen ended.
 func settled(o Outcome) string {
@@ -117,14 +139,16 @@ func after(o Outcome) string {
 
 // caption says of a picture what a model must know to aim by it.
 func caption(v view, p *PictureInfo) string {
-	var s string
+	s := fmt.Sprintf(" The picture is frame %d, %dx%d pixels", p.Frame, p.Width, p.Height)
 	switch {
 	case p.Region != nil:
-		s = fmt.Sprintf(" The picture is %dx%d pixels; coordinates are still those of the whole screenshot.", p.Width, p.Height)
+		s += "; coordinates are still those of the whole screenshot."
+	case v.grid:
+		s += "; coordinates are not pixels but steps from 0 to " + strconv.Itoa(v.Size.Width-1) + " across it."
 	case p.Scaled:
-		s = fmt.Sprintf(" The picture is %dx%d pixels, scaled from %v; coordinates are pixels of this picture.", p.Width, p.Height, v.screen)
+		s += fmt.Sprintf(", scaled from %v; coordinates are pixels of this picture.", v.screen)
 	default:
-		s = fmt.Sprintf(" The picture is %dx%d pixels.", p.Width, p.Height)
+		s += "."
 	}
 	if p.Lossy {
 		s += " It was compressed with losses to fit: zoom shows details."

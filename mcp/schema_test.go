@@ -11,9 +11,16 @@ import (
 	"github.com/vmette/vmette-mcp/desktop"
 )
 
-// TestToolsAsClientsSeeThem compares tools/list with testdata/tools.txtar.
+// TestToolsAsClientsSeeThem compares tools/list with testdata/tools. The output
+// schemas, which are the same in all profiles, are those of the toolset alone.
 func TestToolsAsClientsSeeThem(t *testing.T) {
-	in, out, end := serve(t, newFakeHost())
+	for _, p := range Profiles {
+		t.Run(string(p), func(t *testing.T) { testTools(t, p) })
+	}
+}
+
+func testTools(t *testing.T, p Profile) {
+	in, out, end := serveProfile(t, newFakeHost(), p)
 	send(t, in, `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`+"\n")
 	var list struct {
 		Result struct{ Tools []json.RawMessage }
@@ -24,20 +31,22 @@ func TestToolsAsClientsSeeThem(t *testing.T) {
 	if err := end(); err != nil {
 		t.Error(err)
 	}
-	ar := &txtar.Archive{Comment: []byte("The tools of the default profile, as tools/list shows them.\n\n")}
+	ar := &txtar.Archive{Comment: []byte("The tools of the profile " + string(p) + ", as tools/list shows them.\n\n")}
 	for _, raw := range list.Result.Tools {
-		var head struct{ Name string }
-		var v any
-		if json.Unmarshal(raw, &head) != nil || json.Unmarshal(raw, &v) != nil {
+		var v map[string]any
+		if err := json.Unmarshal(raw, &v); err != nil {
 			t.Fatalf("no tool: %s", raw)
+		}
+		if p != ProfileToolset {
+			delete(v, "outputSchema")
 		}
 		pretty, err := json.MarshalIndent(v, "", "  ")
 		if err != nil {
 			t.Fatal(err)
 		}
-		ar.Files = append(ar.Files, txtar.File{Name: head.Name, Data: append(pretty, '\n')})
+		ar.Files = append(ar.Files, txtar.File{Name: v["name"].(string), Data: append(pretty, '\n')})
 	}
-	const golden = "testdata/tools.txtar"
+	golden := "testdata/tools/" + string(p) + ".txtar"
 	if *update {
 		if err := os.WriteFile(golden, txtar.Format(ar), 0o644); err != nil {
 			t.Fatal(err)
@@ -55,15 +64,21 @@ func TestToolsAsClientsSeeThem(t *testing.T) {
 
 // What every tool answers to its own example matches its output schema.
 func TestStructuredContentMatchesItsSchema(t *testing.T) {
+	for _, p := range Profiles {
+		t.Run(string(p), func(t *testing.T) { testStructuredContent(t, p) })
+	}
+}
+
+func testStructuredContent(t *testing.T, p Profile) {
 	host := newFakeHost()
 	host.screen = desktop.Size{Width: 1280, Height: 800}
-	in, out, end := serve(t, host)
+	in, out, end := serveProfile(t, host, p)
 	lines := scan(out)
-	tools, err := actionTools()
+	tools, err := p.tools()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, tool := range append(tools, lifecycleTools()...) {
+	for i, tool := range tools {
 		send(t, in, toolCall(i+1, tool.name, tool.example))
 		for _, answer := range answers(t, lines, 1) {
 			var got struct {
@@ -75,7 +90,8 @@ func TestStructuredContentMatchesItsSchema(t *testing.T) {
 			if err := json.Unmarshal(answer, &got); err != nil {
 				t.Fatal(err)
 			}
-			if got.Result.IsError || got.Result.StructuredContent == nil {
+			_, refused := tool.output.(UnsupportedOutcome)
+			if got.Result.IsError != refused || got.Result.StructuredContent == nil {
 				t.Errorf("%s %s was answered with %s", tool.name, tool.example, answer)
 				continue
 			}

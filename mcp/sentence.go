@@ -31,7 +31,7 @@ func did(tool string, a desktop.Action, o Outcome) string {
 	case desktop.Click:
 		return times(a.Count) + " the " + button(a.Button) + " button" + at + with(a.Modifiers) + "."
 	case desktop.ButtonDown:
-		return "Pressed the " + button(a.Button) + " button" + at + "; it stays down until left_mouse_up."
+		return "Pressed the " + button(a.Button) + " button" + at + "; it stays down until it is released."
 	case desktop.ButtonUp:
 		return "Released the " + button(a.Button) + " button" + at + "."
 	case desktop.Drag:

@@ -12,6 +12,7 @@ type sight struct {
 	frame   uint64       // the screen still looks as in the picture of this frame, which it has; 0 when not
 	screen  desktop.Size // what its coordinates are aimed by; zero before the first picture
 	notices []string     // of answers that did not reach it, for the next one
+	past    history      // of what it may aim by
 }
 
 // sight returns what is known of a desktop. The caller holds mu.
@@ -31,6 +32,9 @@ func (c *Conversation) observed(id string, f *desktop.Frame) (current bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.sight(id)
+	if f != nil {
+		s.past.record(f)
+	}
 	switch {
 	case f == nil || s.frame == 0:
 	case unchanged(f) && f.Base == s.frame:
@@ -55,6 +59,15 @@ func (c *Conversation) showed(id string, frame uint64, screen desktop.Size) {
 	defer c.mu.Unlock()
 	s := c.sight(id)
 	s.frame, s.screen = frame, screen
+	s.past.reach(frame)
+}
+
+// sameAt reports how the screen differs around a point from what it was in a
+// frame.
+func (c *Conversation) sameAt(id string, p desktop.Point, frame uint64) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sight(id).past.same(p, frame)
 }
 
 // aimedBy reports an action with coordinates whose model has last seen a screen

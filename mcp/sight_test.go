@@ -115,16 +115,81 @@ func TestPointsOfAnotherScreenAreRefused(t *testing.T) {
 		{"scroll", `{"coordinate":[10,10],"scroll_direction":"up","scroll_amount":1}`},
 		{"left_click_drag", `{"coordinate":[10,10]}`},
 		{"zoom", `{"region":[0,0,10,10]}`},
+		{"perform", `{"actions":[{"action":"key","text":"F1"},{"action":"left_click","coordinate":[10,10]}]}`},
 	} {
 		wants(t, ask(t, in, lines, 2+i, c.tool, c.args), c.tool+" was not done: the screen is now 100x80 pixels, but the last picture of it that was sent is of 320x200: take a screenshot")
 	}
 	if got := host.last().actions(); got != "desktop.Screenshot{Region:<nil>}\n" {
 		t.Errorf("done was\n%s", got)
 	}
-	wants(t, ask(t, in, lines, 7, "screenshot", `{}`), "100x80")
-	wants(t, ask(t, in, lines, 8, "left_click", `{"coordinate":[10,10]}`), "Clicked")
+	wants(t, ask(t, in, lines, 8, "screenshot", `{}`), "100x80")
+	wants(t, ask(t, in, lines, 9, "left_click", `{"coordinate":[10,10]}`), "Clicked")
 	if err := end(); err != nil {
 		t.Error(err)
+	}
+}
+
+// The look before an action that is aimed by an earlier frame counts as any
+// other: what it hears is told, and an action is not done without it.
+func TestLookBeforeAimingByAFrame(t *testing.T) {
+	const aimed = `{"coordinate":[10,10],"frame":%d}`
+	host := newFakeHost()
+	in, out, end := serve(t, host)
+	lines := scan(out)
+	ask(t, in, lines, 1, "screenshot", `{}`)
+	host.do = func(ctx context.Context, d *fakeDesktop, a desktop.Action, o desktop.Observe) (*desktop.Result, error) {
+		res, err := obey(ctx, d, a, o)
+		if _, ok := a.(desktop.Screenshot); ok && res != nil {
+			res.Notices = []string{"X was restarted"}
+		}
+		return res, err
+	}
+	got := ask(t, in, lines, 2, "left_click", fmt.Sprintf(aimed, 1))
+	wants(t, got, "Notice: X was restarted")
+	wants(t, got, "Clicked")
+	wants(t, ask(t, in, lines, 3, "left_click", fmt.Sprintf(aimed, 1)), "left_click was not done: the screen at (10, 10) is no longer as in frame 1")
+	host.do = obey
+	wants(t, ask(t, in, lines, 4, "key", `{"text":"F1"}`), "Notice: X was restarted")
+
+	host.do = fail(desktop.Errorf(desktop.CodeUnavailable, "X is being restarted"), "all is lost")
+	wants(t, ask(t, in, lines, 5, "left_click", fmt.Sprintf(aimed, 1)), "left_click was not done: the screen could not be compared with frame 1: X is being restarted. Take a screenshot")
+	host.do = obey
+	got = ask(t, in, lines, 6, "key", `{"text":"F1"}`)
+	wants(t, got, "Notice: all is lost")
+	if strings.Contains(got, "restarted") {
+		t.Errorf("a notice was given twice: %s", got)
+	}
+	if err := end(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A picture of the screen that came to the host after its call was given up is
+// one to aim by all the same.
+func TestAimByALatePicture(t *testing.T) {
+	host := newFakeHost()
+	in, out, end := serve(t, host)
+	lines := scan(out)
+	ask(t, in, lines, 1, "screenshot", `{}`)
+	if _, err := obey(t.Context(), host.last(), desktop.Type{Text: "late"}, desktop.Observe{Mode: desktop.ObserveSettled}); err != nil {
+		t.Fatal(err)
+	}
+	wants(t, ask(t, in, lines, 2, "key", `{"text":"F1"}`), "The picture is frame 3")
+	wants(t, ask(t, in, lines, 3, "left_click", `{"coordinate":[10,10],"frame":3}`), "Clicked")
+	wants(t, ask(t, in, lines, 4, "left_click", `{"coordinate":[10,10],"frame":1}`), "may have changed, as too much has happened since frame 1")
+	if err := end(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Several actions are aimed by a picture when one of them is.
+func TestBatchesHavePointsWhenAStepDoes(t *testing.T) {
+	keys, click := desktop.Step{Action: desktop.Key{Keys: "a"}}, desktop.Step{Action: desktop.Click{At: new(desktop.Point)}}
+	if hasPoints(desktop.Batch{Actions: []desktop.Step{keys, keys}}) {
+		t.Error("keys are aimed by a picture")
+	}
+	if !hasPoints(desktop.Batch{Actions: []desktop.Step{keys, click}}) {
+		t.Error("a click after a key is not aimed by a picture")
 	}
 }
 

@@ -403,5 +403,5 @@ func ExampleServer_ServeStdio() {
 		fmt.Println(err)
 	}
 	// Output:
-	// {"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"left_click was not done: it takes no \"x\", \"y\": send only coordinate, text, desktop_id. Example: left_click {\"coordinate\": [640, 400]}"}],"isError":true}}
+	// {"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"left_click was not done: it takes no \"x\", \"y\": send only coordinate, text, frame, observe, desktop_id. Example: left_click {\"coordinate\": [640, 400]}"}],"isError":true}}
 }

@@ -4,12 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 
 	"github.com/mark3labs/mcp-go/mcp"
 
 	"github.com/vmette/vmette-mcp/desktop"
-	"github.com/vmette/vmette-mcp/mcp/picture"
 )
 
 // tool is one tool: what a client is shown of it, and what a call of it does.
@@ -17,6 +18,7 @@ type tool struct {
 	name        string
 	description string
 	params      []param
+	verbs       *verbs // when it does several things: params are beside theirs
 	example     string // arguments of a call that is right
 	hints       hints
 	output      any // the zero value of what its structured content is
@@ -43,6 +45,9 @@ var (
 	modifiers = keys("text", `Modifier keys to hold meanwhile, such as "ctrl" or "ctrl+shift".`)
 	desktopID = text("desktop_id", maxID, "an id that desktop_create or desktop_list gave",
 		"The desktop to use. Without it: this conversation's own desktop, which is started when there is none.")
+	observation = choice("observe", `Which picture to answer with: "settled" once the screen has stopped changing, "now" without waiting for that, "none" to go on faster.`,
+		string(desktop.ObserveSettled), string(desktop.ObserveNow), string(desktop.ObserveNone))
+	aimedAt = integer("frame", 1, math.MaxInt32, "The number of the picture that the coordinates were taken from. The call is refused when the screen has changed there since.")
 
 	look  = hints{readOnly: true, harmless: true, idempotent: true, insideWorld: true}
 	click = input{params: []param{at, modifiers}, example: `{"coordinate": [640, 400]}`}
@@ -129,32 +134,14 @@ func actionTools() ([]tool, error) {
 	var list []tool
 	for _, spec := range desktop.Actions {
 		for _, row := range spec.Tools {
-			in, ok := inputs[row.Name]
-			if !ok {
-				return nil, fmt.Errorf("tool %s has no arguments: add it to inputs", row.Name)
+			in, err := inputOf(row)
+			if err != nil {
+				return nil, err
 			}
 			if err := checkRow(row, in); err != nil {
 				return nil, fmt.Errorf("tool %s: %w", row.Name, err)
 			}
-			t := tool{
-				name:        row.Name,
-				description: row.Description,
-				params:      append(in.params[:len(in.params):len(in.params)], desktopID),
-				example:     in.example,
-				hints:       in.hints,
-				output:      Outcome{},
-				run: func(ctx context.Context, c *call, v values) *mcp.CallToolResult {
-					a, err := fill(row.Preset, v)
-					if err != nil {
-						return c.refuse(err)
-					}
-					return c.act(ctx, a, get[string](v, "desktop_id"))
-				},
-			}
-			if _, ok := row.Preset.(desktop.Exec); ok {
-				t.output = ExecOutcome{}
-			}
-			list = append(list, t)
+			list = append(list, in.verb(row).tool(row.Description, in.hints, beside(spec, in.params)))
 		}
 	}
 	return list, nil
@@ -175,8 +162,67 @@ func checkRow(row desktop.Tool, in input) error {
 	if err := a.Validate(); err != nil {
 		return err
 	}
-	_, err = newView(desktop.Size{Width: 1280, Height: 800}, picture.Budget{}).aim(a)
+	_, err = newView(desktop.Size{Width: 1280, Height: 800}, settings{}).aim(a)
 	return err
+}
+
+func inputOf(row desktop.Tool) (input, error) {
+	in, ok := inputs[row.Name]
+	if !ok {
+		return in, fmt.Errorf("tool %s has no arguments: add it to inputs", row.Name)
+	}
+	return in, nil
+}
+
+// verb is what a row of the table means.
+func (in input) verb(row desktop.Tool) verb {
+	return verb{
+		name: row.Name, params: in.params, example: in.example,
+		actions: func(v values) ([]desktop.Action, error) {
+			a, err := fill(row.Preset, v)
+			return []desktop.Action{a}, err
+		},
+	}
+}
+
+// tool returns the tool that does v, which takes common arguments beside its
+// own.
+func (v verb) tool(description string, h hints, common []param) tool {
+	return tool{
+		name:        v.name,
+		description: description,
+		params:      slices.Concat(v.params, common),
+		example:     v.example,
+		hints:       h,
+		output:      outcomeOf(v.name),
+		run: func(ctx context.Context, c *call, args values) *mcp.CallToolResult {
+			actions, err := v.actions(args)
+			if err != nil {
+				return c.refuse(err)
+			}
+			return c.act(ctx, requestOf(actions, args))
+		},
+	}
+}
+
+// outcomeOf returns what the structured content of a tool is.
+func outcomeOf(name string) any {
+	if name == (desktop.Exec{}).Name() {
+		return ExecOutcome{}
+	}
+	return Outcome{}
+}
+
+// beside returns the arguments that the tool of an action takes beside its own.
+func beside(spec desktop.Spec, own []param) []param {
+	var list []param
+	if slices.ContainsFunc(own, func(p param) bool { return p.name == "coordinate" }) && spec.Name != (desktop.Move{}).Name() {
+		list = append(list, aimedAt)
+	}
+	if spec.Batchable() {
+		list = append(list, observation)
+	}
+	return append(list, desktopID)
 }
 
 // fill returns the Action that a call means, which is preset with the arguments
@@ -200,17 +246,8 @@ func fill(preset desktop.Action, v values) (desktop.Action, error) {
 		a.Path = append(a.Path, *get[*desktop.Point](v, "coordinate"))
 		return a, nil
 	case desktop.Scroll:
-		a.At, a.Modifiers = get[*desktop.Point](v, "coordinate"), get[[]string](v, "text")
-		switch n := get[int](v, "scroll_amount"); get[string](v, "scroll_direction") {
-		case "up":
-			a.DY = -n
-		case "down":
-			a.DY = n
-		case "left":
-			a.DX = -n
-		case "right":
-			a.DX = n
-		}
+		a = wheel(get[*desktop.Point](v, "coordinate"), get[string](v, "scroll_direction"), get[int](v, "scroll_amount"))
+		a.Modifiers = get[[]string](v, "text")
 		return a, nil
 	case desktop.Type:
 		a.Text = get[string](v, "text")
@@ -236,6 +273,30 @@ func fill(preset desktop.Action, v values) (desktop.Action, error) {
 	return nil, fmt.Errorf("the arguments of a %T are not known: add it to fill", preset)
 }
 
+// wheel returns the action that turns the wheel by notches in a direction.
+func wheel(at *desktop.Point, direction string, notches int) desktop.Scroll {
+	a := desktop.Scroll{At: at}
+	switch direction {
+	case "up":
+		a.DY = -notches
+	case "down":
+		a.DY = notches
+	case "left":
+		a.DX = -notches
+	case "right":
+		a.DX = notches
+	}
+	return a
+}
+
+// takes returns the arguments that a client is shown.
+func (t tool) takes() []param {
+	if t.verbs == nil {
+		return t.params
+	}
+	return append(t.verbs.params(), t.params...)
+}
+
 // definition is what a client is shown of the tool.
 func (t tool) definition() (mcp.Tool, error) {
 	output, err := outputSchema(t.output)
@@ -247,7 +308,7 @@ func (t tool) definition() (mcp.Tool, error) {
 	return mcp.Tool{
 		Name:            t.name,
 		Description:     t.description,
-		InputSchema:     inputSchema(t.params),
+		InputSchema:     inputSchema(t.takes()),
 		RawOutputSchema: output,
 		Annotations: mcp.ToolAnnotation{
 			Title:           strings.ToUpper(title[:1]) + title[1:],
@@ -261,9 +322,21 @@ func (t tool) definition() (mcp.Tool, error) {
 
 // decode decodes the arguments of a call. Its error is for the model.
 func (t tool) decode(raw json.RawMessage) (values, error) {
-	v, err := decodeArgs(t.params, raw)
+	var (
+		what, example = t.name, t.example
+		v             values
+		err           error
+	)
+	if t.verbs != nil {
+		var chosen verb
+		if chosen, v, err = t.verbs.decode(raw, t.params); chosen.name != "" {
+			what, example = chosen.name, t.verbs.example(chosen)
+		}
+	} else {
+		v, err = decodeArgs(t.params, raw)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("%s was not done: %w. Example: %s %s", t.name, err, t.name, t.example)
+		return nil, fmt.Errorf("%s was not done: %w. Example: %s %s", what, err, t.name, example)
 	}
 	return v, nil
 }

@@ -17,10 +17,12 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
 
 	"github.com/alecthomas/kong"
 
+	"github.com/vmette/vmette-mcp/mcp/picture"
 	"github.com/vmette/vmette-mcp/rootfs"
 )
 
@@ -85,7 +87,14 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	parser, err := kong.New(&cli,
 		kong.Name("vmette-mcp"),
 		kong.Description(description),
-		kong.Vars{"desktop": rootfs.DefaultSpec, "minimal": rootfs.MinimalSpec},
+		kong.Vars{
+			"desktop":     rootfs.DefaultSpec,
+			"minimal":     rootfs.MinimalSpec,
+			"profiles":    profiles(),
+			"imageEdge":   strconv.Itoa(picture.DefaultMaxEdge),
+			"imagePixels": strconv.Itoa(picture.DefaultMaxPixels),
+			"imageBytes":  strconv.Itoa(picture.DefaultMaxBase64),
+		},
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(int) { helped = true }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),

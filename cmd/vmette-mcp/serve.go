@@ -3,11 +3,14 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/term"
 
+	"github.com/vmette/vmette-mcp/desktop"
 	"github.com/vmette/vmette-mcp/mcp"
+	"github.com/vmette/vmette-mcp/mcp/picture"
 	"github.com/vmette/vmette-mcp/sandbox"
 )
 
@@ -15,7 +18,54 @@ type serveCmd struct {
 	Image    string        `help:"What desktops boot: ${desktop} or ${minimal} (default ${default})." default:"${desktop}" placeholder:"SPEC"`
 	Desktops int           `help:"Desktops at once; 0, the default, is as many as the host's memory allows." default:"0" placeholder:"N"`
 	Idle     time.Duration `help:"End a desktop that nobody has used for this long; 0s, the default, is never." default:"0s" placeholder:"TIME"`
+	Profile  mcp.Profile   `help:"Whose names and arguments the tools have: ${profiles} (default ${default})." default:"toolset" placeholder:"NAME"`
+	Observe  string        `help:"How an action looks at the screen unless the call says: settled, now or none (default ${default})." enum:"settled,now,none" default:"settled" placeholder:"HOW"`
+	imageFlags
 	sandboxFlags
+}
+
+// imageFlags bound the pictures that clients are sent.
+type imageFlags struct {
+	ImageMaxEdge   int `help:"Longest side of a picture in pixels (default ${default})." default:"${imageEdge}" placeholder:"N"`
+	ImageMaxPixels int `help:"Most pixels of a picture (default ${default})." default:"${imagePixels}" placeholder:"N"`
+	ImageMaxBytes  int `help:"Most bytes of a picture in base64 (default ${default})." default:"${imageBytes}" placeholder:"N"`
+}
+
+// The least that a picture can be bounded to: less is of no use to a model, and
+// what is smaller in bytes cannot hold it.
+const (
+	minImageEdge   = 64
+	minImagePixels = 64 * 64
+	minImageBytes  = 16 << 10
+)
+
+func (f imageFlags) Validate() error {
+	for _, b := range []struct {
+		flag           string
+		value, atLeast int
+	}{
+		{"--image-max-edge", f.ImageMaxEdge, minImageEdge},
+		{"--image-max-pixels", f.ImageMaxPixels, minImagePixels},
+		{"--image-max-bytes", f.ImageMaxBytes, minImageBytes},
+	} {
+		if b.value < b.atLeast {
+			return fmt.Errorf("%s %d is too small: use %d or more", b.flag, b.value, b.atLeast)
+		}
+	}
+	return nil
+}
+
+// profiles lists the profiles in a help text.
+func profiles() string {
+	var names []string
+	for _, p := range mcp.Profiles {
+		names = append(names, string(p))
+	}
+	return strings.Join(names, ", ")
+}
+
+func (f imageFlags) budget() picture.Budget {
+	return picture.Budget{MaxEdge: f.ImageMaxEdge, MaxPixels: f.ImageMaxPixels, MaxBase64: f.ImageMaxBytes}
 }
 
 func (serveCmd) Help() string {
@@ -26,8 +76,12 @@ seconds. Standard output carries MCP alone; the log goes to standard error.
 An image that is not there is built in the background on the first call; the
 client is told how far it is. To build it beforehand: vmette-mcp rootfs build.
 
+A screen that is larger than a picture may be is shown scaled down, and the
+coordinates of all tools are those of what is shown.
+
   vmette-mcp serve
-  vmette-mcp serve --memory 4096 --screen 1600x1000 --idle 30m`
+  vmette-mcp serve --memory 4096 --screen 1600x1000 --idle 30m
+  vmette-mcp serve --profile openai --image-max-edge 2048 --image-max-pixels 2500000`
 }
 
 func (c serveCmd) Run(a *app) (err error) {
@@ -60,6 +114,9 @@ func (c serveCmd) Run(a *app) (err error) {
 		Desktops: mcp.Sandboxes(manager),
 		Images:   images,
 		Version:  version(),
+		Profile:  c.Profile,
+		Observe:  desktop.ObserveMode(c.Observe),
+		Budget:   c.budget(),
 		Logger:   a.log,
 	})
 	if err != nil {

@@ -26,7 +26,9 @@ type Display interface {
 	HoldKey(context.Context, desktop.HoldKey) error
 	Type(context.Context, desktop.Type) error
 	ReleaseAll(context.Context) error
+	Check(desktop.Action) error
 
+	Calm(context.Context) error
 	Settle(context.Context, x11.SettleOptions) (desktop.Settled, error)
 	Capture(ctx context.Context, buf []byte) (desktop.Frame, []byte, error)
 	Reset()

@@ -85,6 +85,16 @@ func (d *fakeDisplay) HoldKey(ctx context.Context, a desktop.HoldKey) error {
 func (d *fakeDisplay) Type(ctx context.Context, a desktop.Type) error {
 	return d.note(ctx, "type", " "+a.Text)
 }
+
+// Check knows no key called "nonsense".
+func (d *fakeDisplay) Check(a desktop.Action) error {
+	if k, ok := a.(desktop.Key); ok && k.Keys == "nonsense" {
+		return desktop.Errorf(desktop.CodeInvalid, "there is no such key")
+	}
+	return nil
+}
+func (d *fakeDisplay) Calm(ctx context.Context) error { return d.note(ctx, "calm", "") }
+
 func (d *fakeDisplay) ReleaseAll(ctx context.Context) error { return d.note(ctx, "release", "") }
 
 func (d *fakeDisplay) Settle(ctx context.Context, o x11.SettleOptions) (desktop.Settled, error) {

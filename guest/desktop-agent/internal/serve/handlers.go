@@ -37,6 +37,9 @@ var handlers = map[string]handler{
 	"open_url":        openURL,
 }
 
+// A batch looks its actions up in the table itself.
+func init() { handlers["batch"] = batch }
+
 // typing is a handler of an action that is done when the display has done it.
 func typing[A desktop.Action](do func(Display, context.Context, A) error) handler {
 	return func(ctx context.Context, s *Server, a desktop.Action) (outcome, error) {

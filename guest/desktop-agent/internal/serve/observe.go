@@ -21,11 +21,11 @@ type camera struct {
 	buf     []byte
 }
 
-// observe answers a request that succeeded, with the picture that it asks for.
-// A screen that cannot be looked at does not undo what was done: that it could
+// observe answers a request that did something, with the picture that it asks
+// for: one that succeeded, or a batch that failed on its way. A screen that cannot be looked at does not undo what was done: that it could
 // not is a notice.
 func (c *connection) observe(ctx context.Context, t *task, o outcome) {
-	o.OK = true
+	o.OK = o.Error == nil
 	mode := t.req.Observe.Mode
 	if o.look && (mode == "" || mode == desktop.ObserveNone) {
 		mode = desktop.ObserveNow

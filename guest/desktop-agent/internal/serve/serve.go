@@ -159,7 +159,10 @@ func (c *connection) start(ctx context.Context, id uint32, req desktop.Request) 
 func (c *connection) run(ctx context.Context, t *task) {
 	o, err := c.perform(ctx, t)
 	if err != nil {
-		c.write(t.id, desktop.Response{Error: failure(ctx, err)}, nil)
+		o.Error = failure(ctx, err)
+	}
+	if err != nil && o.Steps == nil {
+		c.write(t.id, desktop.Response{Error: o.Error}, nil)
 	} else {
 		c.observe(ctx, t, o)
 	}
@@ -193,7 +196,7 @@ func (c *connection) perform(ctx context.Context, t *task) (outcome, error) {
 		ctx = context.WithoutCancel(ctx)
 	}
 	o, err := handle(ctx, c.server, t.req.Action)
-	if err != nil && failure(ctx, err).Code != desktop.CodeInvalid {
+	if err != nil && (o.Steps != nil || failure(ctx, err).Code != desktop.CodeInvalid) {
 		c.server.release()
 	}
 	return o, err

@@ -33,6 +33,7 @@ var examples = []desktop.Action{
 	desktop.Wait{DurationMS: 1},
 	desktop.Exec{Command: "true"},
 	desktop.OpenURL{URL: "https://example.com/"},
+	desktop.Batch{Actions: []desktop.Step{{Action: desktop.Key{Keys: "a"}}}},
 }
 
 func TestEveryActionHasAHandler(t *testing.T) {
@@ -69,6 +70,9 @@ func TestActionsAnswerWhatTheTableSays(t *testing.T) {
 			}
 			if got, want := r.Exec != nil, spec.Answers.Has(desktop.AnswersOutput); got != want {
 				t.Errorf("%s answers output: %v, want %v", a.Name(), got, want)
+			}
+			if got, want := r.Steps != nil, spec.Answers.Has(desktop.AnswersSteps); got != want {
+				t.Errorf("%s answers steps: %v, want %v", a.Name(), got, want)
 			}
 			if got, want := r.Frame != nil, a.Name() == "screenshot"; got != want {
 				t.Errorf("%s answers a picture although none was asked for: %v, want %v", a.Name(), got, want)

@@ -102,6 +102,14 @@ func (d *Display) pressKeys(strokes []stroke) {
 // modifierKeys returns the strokes of the modifiers of a pointer action, each
 // of which may be a chord of them.
 func (d *Display) modifierKeys(ctx context.Context, names []string) ([]stroke, error) {
+	syms, err := modifierSyms(names)
+	if err != nil || len(syms) == 0 {
+		return nil, err
+	}
+	return d.strokes(ctx, syms)
+}
+
+func modifierSyms(names []string) ([]xproto.Keysym, error) {
 	var syms []xproto.Keysym
 	for _, name := range names {
 		chord, err := parseChord(name)
@@ -115,8 +123,5 @@ func (d *Display) modifierKeys(ctx context.Context, names []string) ([]stroke, e
 		}
 		syms = append(syms, chord...)
 	}
-	if len(syms) == 0 {
-		return nil, nil
-	}
-	return d.strokes(ctx, syms)
+	return syms, nil
 }

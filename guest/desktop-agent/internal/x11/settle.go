@@ -51,6 +51,16 @@ func (d *Display) Settle(ctx context.Context, o SettleOptions) (desktop.Settled,
 	return desktop.Settled{Reason: reason, ElapsedMS: int(end.Sub(start).Milliseconds()), Changed: changed}, nil
 }
 
+// Calm waits a moment for programs to react to the action before, so that the
+// next one finds the windows and the focus that it means. It is far shorter
+// than [Display.Settle].
+func (d *Display) Calm(ctx context.Context) error {
+	if err := d.calm(ctx); err != nil {
+		return d.observation(ctx, err)
+	}
+	return nil
+}
+
 // calm waits a moment for programs to react in the middle of an action.
 func (d *Display) calm(ctx context.Context) error {
 	o := SettleOptions{Quiet: 40 * time.Millisecond, Limit: 500 * time.Millisecond}
