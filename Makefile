@@ -28,7 +28,7 @@ demo: setup build ## set up, boot a real desktop and drive it over MCP; writes o
 # One package at a time: a guest under emulation keeps two cores busy.
 .PHONY: test
 test: setup-test build ## set up and run every test, those that boot a guest included
-	bin/vmette-mcp rootfs build $(MINIMAL)
+	bin/vmette-mcp rootfs build $(MINIMAL) $(DESKTOP)
 	$(GO) build ./...
 	$(GO) test -p 1 -count=1 -timeout 20m ./...
 

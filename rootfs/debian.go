@@ -82,6 +82,8 @@ var docs = []string{
 	"path-include=/usr/share/fonts/truetype/noto/NotoSansThai-[BR]*.ttf",
 	"path-exclude=/usr/share/fonts/opentype/noto/NotoSerifCJK*",
 	"path-exclude=/usr/share/fonts/*/urw-base35/*",
+	"path-exclude=/usr/share/fonts/cmap/*",
+	"path-exclude=/usr/share/fonts/cMap/*",
 }
 
 // Match implements [Provider].

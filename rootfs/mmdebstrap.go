@@ -59,7 +59,7 @@ func (r *debianRecipe) Build(ctx context.Context, dir string, progress func(Prog
 // the other is stopped, and the error is that of the first.
 func (r *debianRecipe) run(ctx context.Context, dir, work, scratch string, progress func(Progress)) error {
 	watch := &aptProgress{report: progress}
-	env := append(os.Environ(), "SOURCE_DATE_EPOCH="+strconv.Itoa(sourceDateEpoch), "TMPDIR="+scratch, "LC_ALL=C.UTF-8")
+	env := append(toolEnviron(), "SOURCE_DATE_EPOCH="+strconv.Itoa(sourceDateEpoch), "TMPDIR="+scratch, "LC_ALL=C.UTF-8")
 	pr, pw := io.Pipe()
 	group, ctx := errgroup.WithContext(ctx)
 	unblock := context.AfterFunc(ctx, func() {
@@ -80,6 +80,22 @@ func (r *debianRecipe) run(ctx context.Context, dir, work, scratch string, progr
 		return mksquashfs.run(ctx)
 	})
 	return group.Wait()
+}
+
+// toolEnviron is what the tools see of this process's environment: what they
+// need to be found and to reach a mirror. The rest may hold secrets, and
+// packages' scripts and the errors of a build are no place for those.
+func toolEnviron() []string {
+	var env []string
+	for _, name := range []string{
+		"PATH", "HOME", "USER",
+		"http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
+	} {
+		if v, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+v)
+		}
+	}
+	return env
 }
 
 // args returns the arguments of mmdebstrap.
@@ -109,6 +125,10 @@ func (r *debianRecipe) args(work string) []string {
 	}
 	for _, h := range hooks {
 		args = append(args, "--customize-hook="+h)
+	}
+	if r.mirror == "" {
+		// Debian's own keys, whatever the host's apt believes.
+		args = append(args, "--keyring="+debianKeyring)
 	}
 	args = append(args, r.suite, "-")
 	if r.mirror != "" {

@@ -31,9 +31,8 @@ if [ "$(uname -s)" != Linux ]; then
 fi
 case $(uname -m) in
 x86_64) need qemu-system-x86_64 qemu-system-x86 ;;
-aarch64) need qemu-system-aarch64 qemu-system-arm ;;
 *)
-	echo "setup: no support for $(uname -m): use x86_64 or aarch64" >&2
+	echo "setup: no support for $(uname -m) yet: use x86_64" >&2
 	exit 1
 	;;
 esac
@@ -80,10 +79,11 @@ if [ -n "$missing" ]; then
 	log=$(mktemp)
 	trap 'rm -f "$log"' EXIT INT TERM
 	apt() {
-		$sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq "$@" >>"$log" 2>&1
+		$sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 "$@" >>"$log" 2>&1
 	}
 	# shellcheck disable=SC2086 # the list is meant to be split
-	if ! { apt update && apt install -y --no-install-recommends $missing; }; then
+	apt update || true # one broken source of many must not keep the others from serving
+	if ! apt install -y --no-install-recommends $missing; then
 		tail -n 20 "$log" >&2
 		echo "setup: apt-get failed; install these, then try again:$missing" >&2
 		exit 1

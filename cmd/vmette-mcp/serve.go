@@ -93,6 +93,10 @@ func (c serveCmd) Run(a *app) (err error) {
 	if err != nil {
 		return err
 	}
+	// Closed after the machines are gone: to clear up after a build that is
+	// broken off may take longer than a client waits.
+	images := newImages(host.store, c.Image, host.agent, c.config(), a.log)
+	defer images.Close()
 	manager, err := sandbox.NewManager(sandbox.ManagerConfig{
 		Backend:  host.backend,
 		StateDir: state,
@@ -108,8 +112,6 @@ func (c serveCmd) Run(a *app) (err error) {
 			err = e
 		}
 	}()
-	images := newImages(host.store, c.Image, host.agent, c.config(), a.log)
-	defer images.Close()
 	server, err := mcp.New(mcp.Config{
 		Desktops: mcp.Sandboxes(manager),
 		Images:   images,

@@ -12,6 +12,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/vmette/vmette-mcp/desktop"
 	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/agent"
@@ -33,6 +34,11 @@ func guestAgent(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	// Process 1 left its end in blocking mode, which both ends of one open file
+	// share: closing it would not wake the reader.
+	if err := syscall.SetNonblock(ordersFD, true); err != nil {
+		return err
+	}
 	pipe := os.NewFile(ordersFD, "orders")
 	lines := orders.NewReader(pipe)
 	var start orders.Start

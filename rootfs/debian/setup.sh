@@ -22,11 +22,9 @@ ln -s /etc/machine-id /var/lib/dbus/machine-id
 printf '127.0.0.1\tlocalhost desktop\n::1\tlocalhost\n' > /etc/hosts
 
 # Programs find these caches ready instead of making them at their first start.
-# fontconfig keeps a cache only for directories that are as old as the image will
-# have them be, and throws the others away.
-find /usr/share/fonts /usr/local/share/fonts -type d -exec touch -d "@$SOURCE_DATE_EPOCH" {} +
-env -u SOURCE_DATE_EPOCH # A font cache is valid for the time of its directory, which will be this one.
-find /usr/share/fonts /usr/local/share/fonts -type d -exec touch -d "@$SOURCE_DATE_EPOCH" {} +
+# fontconfig believes a font cache when its directory is as old as it was then, and
+# the image will have none that is younger than this.
+find -L /usr/share/fonts /usr/local/share/fonts -type d -exec touch -d "@$SOURCE_DATE_EPOCH" {} +
 fc-cache --system-only --force
 [ ! -x /usr/bin/update-desktop-database ] || update-desktop-database -q
 for theme in /usr/share/icons/*/index.theme; do

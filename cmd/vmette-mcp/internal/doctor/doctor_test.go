@@ -56,8 +56,8 @@ func TestMemory(t *testing.T) {
 		detail    string
 	}{
 		{8000, OK, "8000 MiB available: 3 desktops of 2048 MiB at once"},
-		{2300, OK, "2300 MiB available: one desktop of 2048 MiB at once"},
-		{2000, Warn, "2000 MiB available, less than a desktop of 2048 MiB may come to use"},
+		{2304, OK, "2304 MiB available: one desktop of 2048 MiB at once"},
+		{2303, Fail, "2303 MiB available, too little for a desktop of 2048 MiB"},
 	}
 	for _, tt := range tests {
 		f := Memory(tt.available, 2048)
@@ -74,7 +74,7 @@ func TestDisk(t *testing.T) {
 		want  Verdict
 	}{
 		{20e9, false, OK},
-		{3e9, false, Warn},
+		{3e9, false, Fail},
 		{3e9, true, OK},
 		{1e8, true, Fail},
 	}

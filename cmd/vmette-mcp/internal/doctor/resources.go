@@ -10,9 +10,9 @@ import (
 
 // The host's resources that a desktop takes, beside its own memory.
 const (
-	hostOverheadMiB = 200           // of QEMU and the server, rounded up
-	buildBytes      = 6_000_000_000 // of disk while the default image is being built
-	runBytes        = 200_000_000   // of disk while desktops run
+	hostOverheadMiB = 256         // of QEMU and the server, as a sandbox is reckoned
+	buildBytes      = 4 << 30     // of disk that the build of the default image insists on
+	runBytes        = 200_000_000 // of disk while desktops run
 )
 
 // Memory judges the memory that is available, in MiB, for desktops of
@@ -25,8 +25,8 @@ func Memory(available, perDesktop int) Finding {
 	case n == 1:
 		f.Detail = fmt.Sprintf("%d MiB available: one desktop of %d MiB at once", available, perDesktop)
 	case n == 0:
-		f.Verdict = Warn
-		f.Detail = fmt.Sprintf("%d MiB available, less than a desktop of %d MiB may come to use", available, perDesktop)
+		f.Verdict = Fail
+		f.Detail = fmt.Sprintf("%d MiB available, too little for a desktop of %d MiB", available, perDesktop)
 		f.Remedy = "close other programs, or give desktops less: vmette-mcp serve --memory 1024"
 	}
 	return f
@@ -41,8 +41,8 @@ func Disk(free uint64, dir string, imageBuilt bool) Finding {
 		f.Detail += ", too little to run a desktop"
 		f.Remedy = "free some space, or keep images elsewhere: --cache-dir DIR"
 	case free < buildBytes && !imageBuilt:
-		f.Verdict = Warn
-		f.Detail += fmt.Sprintf("; to build the image may take %.0f GB for a while", float64(buildBytes)/1e9)
+		f.Verdict = Fail
+		f.Detail += fmt.Sprintf("; to build the image takes %.1f GB for a while", float64(buildBytes)/1e9)
 		f.Remedy = "free some space, or keep images elsewhere: --cache-dir DIR"
 	}
 	return f
