@@ -53,6 +53,10 @@ test | ci)
 	need openbox openbox
 	need xterm xterm
 	need xauth xauth
+	need xrandr x11-xserver-utils
+	need setxkbmap x11-xkb-utils
+	need xkbcomp x11-xkb-utils
+	need_file /usr/include/X11/keysymdef.h x11proto-dev
 	need git git
 	[ "$goal" = test ] || need gcc gcc libc6-dev
 	;;
