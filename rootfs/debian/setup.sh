@@ -30,6 +30,8 @@ fc-cache --system-only --force
 for theme in /usr/share/icons/*/index.theme; do
 	[ ! -x /usr/sbin/update-icon-caches ] || update-icon-caches "${theme%/index.theme}"
 done
+# Python does not compile these to the same bytes each time.
+rm -rf /usr/share/python3/debpython/__pycache__
 rm -rf /var/log/* /var/cache/debconf/*-old /var/lib/dpkg/*-old /var/cache/ldconfig/aux-cache
 mkdir -p /var/log/vmette
 IN
