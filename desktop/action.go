@@ -19,6 +19,7 @@ const (
 	MaxURL       = 32 << 10           // bytes of an OpenURL address
 	MaxPath      = 4096               // points of one Drag
 	MaxNotches   = 1000               // of one Scroll, in each direction
+	NotchPixels  = 100                // that a Scroll in pixels takes for a notch
 	MaxModifiers = 8                  // of one Click, Drag or Scroll
 	MaxChord     = 256                // bytes of a key chord
 )
@@ -101,10 +102,14 @@ type Drag struct {
 
 // Scroll turns the wheel at At (where the pointer is when nil). DX is in
 // notches to the right, DY in notches down; negative values go left and up.
+//
+// With Pixels they are in pixels. A wheel knows notches alone, and each application
+// decides how far it scrolls for one: see [Scroll.Notches].
 type Scroll struct {
 	At        *Point   `json:"at,omitempty"`
 	DX        int      `json:"dx,omitempty"`
 	DY        int      `json:"dy,omitempty"`
+	Pixels    bool     `json:"pixels,omitempty"`
 	Modifiers []string `json:"modifiers,omitempty"`
 }
 
@@ -113,6 +118,17 @@ type Scroll struct {
 type Key struct {
 	Keys   string `json:"keys"`
 	Repeat int    `json:"repeat,omitempty"`
+}
+
+// KeyDown presses a chord and leaves it pressed until [KeyUp], an error, or the
+// end of the connection.
+type KeyDown struct {
+	Keys string `json:"keys"`
+}
+
+// KeyUp releases a chord.
+type KeyUp struct {
+	Keys string `json:"keys"`
 }
 
 // HoldKey holds a chord down for DurationMS milliseconds.
@@ -134,9 +150,14 @@ type Wait struct {
 // Exec runs Command with the desktop user's shell, in the desktop's session,
 // and answers its exit code and output. TimeoutMS is the time it is given; zero
 // means [DefaultExecTimeout]. The whole process group is killed when it ends.
+//
+// With Background it is answered as soon as the command runs, which then is a job:
+// [ExecOutput] and [ExecStop] name it by its number, and zero means that it has
+// no time limit. Jobs end with the guest agent.
 type Exec struct {
-	Command   string `json:"command"`
-	TimeoutMS int    `json:"timeout_ms,omitempty"`
+	Command    string `json:"command"`
+	TimeoutMS  int    `json:"timeout_ms,omitempty"`
+	Background bool   `json:"background,omitempty"`
 }
 
 // DefaultExecTimeout is how long an [Exec] may run that names no time.
@@ -173,6 +194,12 @@ func (Scroll) Name() string { return "scroll" }
 
 // Name returns "key".
 func (Key) Name() string { return "key" }
+
+// Name returns "key_down".
+func (KeyDown) Name() string { return "key_down" }
+
+// Name returns "key_up".
+func (KeyUp) Name() string { return "key_up" }
 
 // Name returns "hold_key".
 func (HoldKey) Name() string { return "hold_key" }
@@ -237,11 +264,44 @@ func (a Scroll) Validate() error {
 	if a.DX == 0 && a.DY == 0 {
 		return errors.New("scroll moves by nothing: send dx or dy other than 0")
 	}
-	if max(a.DX, -a.DX, a.DY, -a.DY) > MaxNotches {
-		return fmt.Errorf("scroll of dx %d, dy %d is too far: send at most %d notches", a.DX, a.DY, MaxNotches)
+	if limit, unit := a.limit(); max(a.DX, -a.DX, a.DY, -a.DY) > limit {
+		return fmt.Errorf("scroll of dx %d, dy %d is too far: send at most %d %s", a.DX, a.DY, limit, unit)
 	}
 	return errors.Join(validateAt(a.At), validateModifiers(a.Modifiers))
 }
+
+func (a Scroll) limit() (n int, unit string) {
+	if a.Pixels {
+		return MaxNotches * NotchPixels, "pixels"
+	}
+	return MaxNotches, "notches"
+}
+
+// Notches returns by how many notches the wheel is turned: with Pixels those
+// that come closest, at least one in a direction that is not zero.
+func (a Scroll) Notches() (dx, dy int) {
+	if !a.Pixels {
+		return a.DX, a.DY
+	}
+	return closestNotches(a.DX), closestNotches(a.DY)
+}
+
+func closestNotches(pixels int) int {
+	switch {
+	case pixels == 0:
+		return 0
+	case pixels < 0:
+		return -closestNotches(-pixels)
+	}
+	return max(1, (pixels+NotchPixels/2)/NotchPixels)
+}
+
+// Validate reports an empty or overlong chord. Whether the keys exist, the agent
+// knows.
+func (a KeyDown) Validate() error { return validateChord(a.Keys) }
+
+// Validate reports an empty or overlong chord.
+func (a KeyUp) Validate() error { return validateChord(a.Keys) }
 
 // Validate reports an empty or overlong chord, or a repeat outside 0 to
 // [MaxRepeat]. Whether the keys exist, the agent knows.

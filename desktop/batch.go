@@ -59,9 +59,13 @@ func (a Batch) Validate() error {
 	return nil
 }
 
-// Batchable reports whether an action of this row can be a [Step].
+// Batchable reports whether an action of this row can be a [Step]: one that is
+// done for its effect, not for what it answers.
 func (s Spec) Batchable() bool {
-	return s.Name != Batch{}.Name() && (s.Input || s.Name == Wait{}.Name())
+	if s.Answers.Has(AnswersSteps) || s.Answers.Has(AnswersData) {
+		return false
+	}
+	return s.Input || s.Name == Wait{}.Name()
 }
 
 func (s Step) validate() error {

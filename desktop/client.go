@@ -51,13 +51,14 @@ type Client struct {
 
 // call is one request: an action, or the cancel of one.
 type call struct {
-	id     uint32
-	header []byte
-	action Action
-	spec   Spec // of the action
-	limit  time.Duration
-	answer chan answer // has room for one
-	cancel *call       // the action that this cancels, or nil
+	id      uint32
+	header  []byte
+	payload []byte // of an action that is a carrier
+	action  Action
+	spec    Spec // of the action
+	limit   time.Duration
+	answer  chan answer // has room for one
+	cancel  *call       // the action that this cancels, or nil
 
 	// Of an action, set once by due.
 	deadline time.Time
@@ -83,7 +84,8 @@ type ClientConfig struct {
 // Result is a response with its payload taken apart.
 type Result struct {
 	Response
-	Stdout, Stderr []byte // of an Exec
+	Stdout, Stderr []byte // of an Exec or of a job
+	Data           []byte // of a file, or copied text
 }
 
 // NewClient takes over conn, on which the guest has yet to say hello, and
@@ -171,14 +173,15 @@ func newCall(a Action, o Observe) (*call, error) {
 	if !ok {
 		return nil, Errorf(CodeInvalid, "action %q does not exist", a.Name())
 	}
-	header, err := Marshal(Request{Action: a, Observe: o})
+	req := Request{Action: a, Observe: o}
+	header, err := Marshal(req)
 	if err != nil {
 		return nil, Errorf(CodeInvalid, "%v", err)
 	}
 	if len(header) > MaxHeader {
 		return nil, Errorf(CodeInvalid, "%s is %d bytes on the wire, more than %d: send it in parts", a.Name(), len(header), MaxHeader)
 	}
-	return &call{header: header, action: a, spec: spec, limit: limit(a, o), answer: make(chan answer, 1), owed: 1}, nil
+	return &call{header: header, payload: req.payload(), action: a, spec: spec, limit: limit(a, o), answer: make(chan answer, 1), owed: 1}, nil
 }
 
 // start registers a request and hands it to the writer. It reports false when

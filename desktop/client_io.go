@@ -45,7 +45,7 @@ func (c *Client) send(cl *call) error {
 	if err := c.conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return err
 	}
-	return WriteFrame(c.conn, cl.id, cl.header, nil)
+	return WriteFrame(c.conn, cl.id, cl.header, cl.payload)
 }
 
 // read takes responses until the connection ends.
@@ -122,11 +122,14 @@ func (c *Client) open(m *Message, cl *call) (*Result, error) {
 	if err := res.answers(cl); err != nil {
 		return nil, broken(err)
 	}
-	frame := len(m.Payload)
+	frame := len(m.Payload) - res.DataLen
+	if res.DataLen > 0 {
+		res.Data = bytes.Clone(m.Payload[frame:])
+	}
 	if e := res.Exec; e != nil {
 		frame -= e.StdoutLen + e.StderrLen
 		res.Stdout = bytes.Clone(m.Payload[frame:][:e.StdoutLen])
-		res.Stderr = bytes.Clone(m.Payload[frame+e.StdoutLen:])
+		res.Stderr = bytes.Clone(m.Payload[frame+e.StdoutLen:][:e.StderrLen])
 	}
 	if res.Frame != nil {
 		if err := c.mirror.Apply(res.Frame, m.Payload[:frame]); err != nil {
@@ -142,6 +145,10 @@ func (c *Client) open(m *Message, cl *call) (*Result, error) {
 			s.Error.Message = PlainLine(s.Error.Message, maxMessage)
 		}
 	}
+	for i := range res.Windows {
+		w := &res.Windows[i]
+		w.Title, w.Class = PlainLine(w.Title, maxMessage), PlainLine(w.Class, maxMessage)
+	}
 	for i, n := range res.Notices {
 		res.Notices[i] = PlainLine(n, maxMessage)
 	}
@@ -151,30 +158,45 @@ func (c *Client) open(m *Message, cl *call) (*Result, error) {
 // answers reports a success that lacks what its action answers, so that callers
 // can rely on it.
 func (r *Result) answers(cl *call) error {
+	holds := r.holds()
 	if cl.cancel != nil {
-		if r.Frame != nil || r.Exec != nil || r.Steps != nil {
-			return errors.New("response to a cancel carries a frame, the output of a command or steps")
+		if r.Frame != nil || holds != 0 {
+			return fmt.Errorf("response to a cancel carries a frame or %v", holds)
 		}
 		return nil
 	}
-	name := cl.spec.Name
+	name, want := cl.spec.Name, cl.spec.Answers
+	if extra := holds &^ want &^ AnswersPointer; extra != 0 {
+		return fmt.Errorf("response to %s carries %v", name, extra)
+	}
 	if b, ok := cl.action.(Batch); ok {
 		if err := r.answersBatch(len(b.Actions)); err != nil {
 			return err
 		}
-	} else if r.Steps != nil {
-		return fmt.Errorf("response to %s carries steps", name)
 	}
-	wantExec := cl.spec.Answers.Has(AnswersOutput)
-	switch {
-	case r.Exec != nil && !wantExec:
-		return fmt.Errorf("response to %s carries the output of a command", name)
-	case r.OK && r.Exec == nil && wantExec:
-		return fmt.Errorf("response to %s lacks exec", name)
-	case r.OK && r.X == nil && cl.spec.Answers.Has(AnswersPointer):
-		return fmt.Errorf("response to %s lacks x and y", name)
+	if missing := want & always &^ holds; r.OK && missing != 0 {
+		return fmt.Errorf("response to %s lacks %v", name, missing)
 	}
 	return nil
+}
+
+// holds returns what a response answers.
+func (r *Response) holds() Answers {
+	var a Answers
+	for field, is := range map[Answers]bool{
+		AnswersPointer: r.X != nil,
+		AnswersOutput:  r.Exec != nil,
+		AnswersSteps:   r.Steps != nil,
+		AnswersFile:    r.File != nil,
+		AnswersListing: r.Listing != nil,
+		AnswersWindows: r.Windows != nil,
+		AnswersData:    r.DataLen > 0,
+	} {
+		if is {
+			a |= field
+		}
+	}
+	return a
 }
 
 // finish hands a response to who waits for it, and frees the slot once the

@@ -143,6 +143,45 @@ func TestClientExecOutput(t *testing.T) {
 	}
 }
 
+// The bytes of a file travel beside the header, both ways, whatever they are.
+func TestClientFile(t *testing.T) {
+	c, g := pair(t)
+	data := bytes.Repeat([]byte("\x00\xff{\"payload_len\":7}"), 100_000)
+	done := do(t.Context(), c, WriteFile{Path: "a", Data: data})
+	id, req := readRequest(t, g)
+	if got := req.Action.(WriteFile).Data; !bytes.Equal(got, data) {
+		t.Fatalf("the guest was sent %d bytes, want %d", len(got), len(data))
+	}
+	file := &File{Name: "/a", Type: FileRegular, Size: int64(len(data)), Owner: "user"}
+	go g.WriteResponse(id, Response{OK: true, File: file}, nil)
+	if r := <-done; r.err != nil || r.res.File.Size != int64(len(data)) {
+		t.Fatalf("write answered %+v, %v", r.res, r.err)
+	}
+
+	done = do(t.Context(), c, ReadFile{Path: "a"})
+	id, _ = readRequest(t, g)
+	go g.WriteResponse(id, Response{OK: true, File: file, DataLen: len(data)}, data)
+	if r := <-done; r.err != nil || !bytes.Equal(r.res.Data, data) {
+		t.Fatalf("read answered %d bytes, %v", len(r.res.Data), r.err)
+	}
+}
+
+func TestNotches(t *testing.T) {
+	for _, tt := range []struct {
+		scroll         Scroll
+		wantDX, wantDY int
+	}{
+		{Scroll{DX: -2, DY: 3}, -2, 3},
+		{Scroll{DX: 1, DY: -1, Pixels: true}, 1, -1},
+		{Scroll{DX: 149, DY: -150, Pixels: true}, 1, -2},
+		{Scroll{DY: 100_000, Pixels: true}, 0, MaxNotches},
+	} {
+		if dx, dy := tt.scroll.Notches(); dx != tt.wantDX || dy != tt.wantDY {
+			t.Errorf("%+v turns the wheel by %d, %d notches, want %d, %d", tt.scroll, dx, dy, tt.wantDX, tt.wantDY)
+		}
+	}
+}
+
 func TestClientInvalidActionSendsNothing(t *testing.T) {
 	c, g := pair(t)
 	_, err := c.Do(t.Context(), Click{Button: 4, Count: 1}, Observe{})

@@ -44,6 +44,28 @@ var requests = []message{
 	{"key", Request{Action: Key{Keys: "ctrl+shift+t"}}},
 	{"key-repeat", Request{Action: Key{Keys: "Page_Down", Repeat: 3}}},
 	{"hold_key", Request{Action: HoldKey{Keys: "w", DurationMS: 1500}}},
+	{"key_down", Request{Action: KeyDown{Keys: "shift"}}},
+	{"key_up", Request{Action: KeyUp{Keys: "shift"}}},
+	{"scroll-pixels", Request{Action: Scroll{DY: -250, Pixels: true}}},
+	{"exec-background", Request{Action: Exec{Command: "make", Background: true}}},
+	{"exec_output", Request{Action: ExecOutput{Job: 1, WaitMS: 2000}}},
+	{"exec_stop", Request{Action: ExecStop{Job: 1}}},
+	{"read_file", Request{Action: ReadFile{Path: "/etc/hostname"}}},
+	{"read_file-range", Request{Action: ReadFile{Path: "photo.jpg", Offset: 1 << 20, Length: 4096}}},
+	{"write_file", Request{Action: WriteFile{Path: "empty"}}},
+	{"write_file-range", Request{Action: WriteFile{Path: "a/b.txt", Offset: ptr[int64](0), Mode: 0o600, Parents: true}}},
+	{"list_files", Request{Action: ListFiles{Path: "."}}},
+	{"list_files-rest", Request{Action: ListFiles{Path: "/usr/bin", Offset: MaxFiles}}},
+	{"get_clipboard", Request{Action: GetClipboard{}}},
+	{"get_clipboard-primary", Request{Action: GetClipboard{Selection: Primary}}},
+	{"set_clipboard", Request{Action: SetClipboard{Text: "żółć", Selection: Clipboard}}},
+	{"paste", Request{Action: Paste{Text: "żółć"}, Observe: Observe{Mode: ObserveSettled}}},
+	{"list_windows", Request{Action: ListWindows{}}},
+	{"change_window", Request{Action: ChangeWindow{ID: 0x1400003, Do: WindowFocus}}},
+	{"change_window-move", Request{Action: ChangeWindow{ID: 0x1400003, Do: WindowMove, To: &Point{0, 0}}}},
+	{"change_window-resize", Request{Action: ChangeWindow{ID: 0x1400003, Do: WindowResize, Region: &Rect{0, 0, 640, 800}}}},
+	{"launch", Request{Action: Launch{Command: "mousepad notes.txt", TimeoutMS: 20_000}, Observe: Observe{Mode: ObserveSettled}}},
+	{"resize_screen", Request{Action: ResizeScreen{Size: Size{1920, 1080}}}},
 	{"wait", Request{
 		Action:  Wait{DurationMS: 2000},
 		Observe: Observe{Mode: ObserveSettled, QuietMS: 100, LimitMS: 3000},
@@ -91,7 +113,7 @@ var responses = []message{
 	}},
 	{"changed", Response{
 		OK: true, X: ptr(12), Y: ptr(0),
-		Settle: &Settled{Reason: SettleLimit, ElapsedMS: 3000, Changed: true},
+		Settle: &Settled{Reason: SettleLimit, ElapsedMS: 3000, Changed: true, Rects: []Rect{{0, 0, 2, 3}, {100, 200, 300, 210}}},
 		Frame: &Frame{
 			Number: 3, Base: 2, Size: Size{1280, 800},
 			Rects:  []Patch{{Rect{0, 0, 2, 3}, Raw, 24}, {Rect{100, 200, 300, 210}, RLE, 80}},
@@ -107,6 +129,30 @@ var responses = []message{
 		OK: true, Exec: &Output{ExitCode: -1, TimedOut: true, StdoutLen: MaxOutput, StderrLen: 3, StdoutTotal: 5 << 30, StderrTotal: 3},
 		PayloadLen: MaxOutput + 3,
 	}},
+	{"exec-running", Response{
+		OK: true, Exec: &Output{Job: 1, Running: true, StdoutLen: 5, StdoutTotal: 5},
+		PayloadLen: 5,
+	}},
+	{"read_file", Response{
+		OK:      true,
+		File:    &File{Name: "/etc/hostname", Type: FileRegular, Size: 8, Mode: 0o644, Owner: "root", Modified: 1_767_225_600_000},
+		DataLen: 8, PayloadLen: 8,
+	}},
+	{"list_files", Response{
+		OK: true,
+		Listing: &Listing{
+			Files: []File{
+				{Name: "Desktop", Type: FileDirectory, Size: 4096, Mode: 0o755, Owner: "user", Modified: 1_767_225_600_000},
+				{Name: "sh", Type: FileSymlink, Size: 4, Mode: 0o777, Owner: "user", Modified: 1_767_225_600_000, Target: "dash"},
+			},
+			Total: 2,
+		},
+	}},
+	{"get_clipboard", Response{OK: true, DataLen: 8, PayloadLen: 8}},
+	{"list_windows", Response{OK: true, Windows: []Window{
+		{ID: 0x1400003, Title: "user@desktop: ~", Class: "XTerm", PID: 412, Region: Rect{-20, 40, 640, 480}, Focused: true, Maximized: true},
+		{ID: 0x1600001, Title: "Notes", Class: "Mousepad", Region: Rect{0, 0, 1280, 800}, Minimized: true, Full: true},
+	}}},
 	{"notices", Response{OK: true, Notices: []string{"the X server was restarted: all windows are gone"}}},
 	{"error-invalid", Response{Error: Errorf(CodeInvalid, `key "Retrun" does not exist: did you mean "Return"?`)}},
 	{"error-cancelled", Response{Error: Errorf(CodeCancelled, "stopped after 120 of 400 characters"), X: ptr(1), Y: ptr(2)}},
@@ -207,7 +253,7 @@ func TestGoldenHasEveryVariant(t *testing.T) {
 			collect(v, set)
 		}
 	}
-	types := []any{Request{}, Response{}, Hello{}, Welcome{}, Boot{}, Root{}, Observe{}, Settled{}, Frame{}, Patch{}, Cursor{}, Output{}, Error{}, StepResult{}, stepJSON{}}
+	types := []any{Request{}, Response{}, Hello{}, Welcome{}, Boot{}, Root{}, Observe{}, Settled{}, Frame{}, Patch{}, Cursor{}, Output{}, Error{}, StepResult{}, stepJSON{}, File{}, Listing{}, Window{}}
 	for _, spec := range Actions {
 		types = append(types, reflect.ValueOf(spec.New()).Elem().Interface())
 	}

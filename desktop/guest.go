@@ -53,7 +53,7 @@ func NewGuest(ctx context.Context, conn net.Conn, hello Hello) (*Guest, error) {
 // [CodeInvalid] together with its id: answer it with that error and read on.
 // After any other error the connection can only be closed.
 func (g *Guest) ReadRequest() (id uint32, req Request, err error) {
-	if err := g.m.read(g.r, 0); err != nil {
+	if err := g.m.read(g.r, MaxPayload); err != nil {
 		return 0, Request{}, err
 	}
 	if g.m.ID == 0 {
@@ -61,6 +61,10 @@ func (g *Guest) ReadRequest() (id uint32, req Request, err error) {
 	}
 	if err := Unmarshal(g.m.Header, &req); err != nil {
 		return g.m.ID, Request{}, Errorf(CodeInvalid, "%s", PlainLine(err.Error(), maxMessage))
+	}
+	if c, ok := req.Action.(carrier); ok {
+		req.Action = c.withPayload(g.m.Payload)
+		g.m.Payload = nil // it is the action's now
 	}
 	return g.m.ID, req, nil
 }

@@ -78,7 +78,17 @@ func TestHostileResponses(t *testing.T) {
 		{"screen too large", append(raw(1, strings.Replace(whole, `[1,1]`, `[8192,8192]`, 1)), 1, 2, 3, 4), "8192x8192"},
 		{"wrong length of pixels", append(raw(1, strings.Replace(whole, `"len":4`, `"len":3`, 1)), 1, 2, 3, 4), "instead of 4"},
 		{"broken pixels", raw(1, strings.NewReplacer(`"raw"`, `"rle"`, `"len":4`, `"len":8`, `"payload_len":4`, `"payload_len":8`).Replace(whole), 0, 0, 0, 1, 1, 2, 3, 4), "decode runs"},
-		{"output of no command", raw(1, `{"ok":true,"exec":{"exit_code":0,"stdout_len":0,"stderr_len":0,"stdout_total":0,"stderr_total":0}}`), "output of a command"},
+		{"output of no command", raw(1, `{"ok":true,"exec":{"exit_code":0,"stdout_len":0,"stderr_len":0,"stdout_total":0,"stderr_total":0}}`), "carries exec"},
+		{"data of no file", raw(1, `{"ok":true,"data_len":1,"payload_len":1}`, 1), "carries data"},
+		{"data that is not there", raw(1, `{"ok":true,"data_len":67108864}`), "payload_len is 0, but the parts have 67108864"},
+		{"negative data", raw(1, `{"ok":true,"data_len":-1}`), "data_len -1"},
+		{"a file of no name", raw(1, `{"ok":true,"file":{"name":"","type":"file","size":0,"mode":0,"owner":"","modified":0}}`), "file name"},
+		{"an entry that leads elsewhere", raw(1, `{"ok":true,"listing":{"files":[{"name":"../x","type":"file","size":0,"mode":0,"owner":"","modified":0}],"total":1}}`), "is a path"},
+		{"more entries than there are", raw(1, `{"ok":true,"listing":{"files":[{"name":"x","type":"file","size":0,"mode":0,"owner":"","modified":0}],"total":0}}`), "1 files of 0"},
+		{"a window far away", raw(1, `{"ok":true,"windows":[{"id":1,"title":"","class":"","region":[0,0,65537,1]}]}`), "window lies at"},
+		{"too many windows", raw(1, `{"ok":true,"windows":[`+strings.Repeat(`{"id":1,"title":"","class":"","region":[0,0,1,1]},`, MaxWindows)+`{"id":1,"title":"","class":"","region":[0,0,1,1]}]}`), "windows are more than"},
+		{"a job that runs and does not", raw(1, `{"ok":true,"exec":{"exit_code":0,"running":true,"stdout_len":0,"stderr_len":0,"stdout_total":0,"stderr_total":0}}`), "contradicts itself"},
+		{"a change nowhere", raw(1, `{"ok":true,"settle":{"reason":"quiet","elapsed_ms":1,"changed":true,"rects":[[0,0,0,1]]}}`), "settle tells the rectangle"},
 		{"steps of no batch", raw(1, `{"ok":true,"steps":[{"ok":true}]}`), "carries steps"},
 		{"a step of neither kind", raw(1, `{"ok":true,"steps":[{"ok":false}]}`), "exactly when"},
 		{"half a frame", raw(1, `{"ok":true}`)[:12], "in the middle of a message"},
@@ -123,7 +133,9 @@ func TestHostileAnswersThatLackWhatWasAsked(t *testing.T) {
 		action Action
 		want   string
 	}{
-		{CursorPosition{}, "lacks x and y"},
+		{CursorPosition{}, "lacks x, y"},
+		{ReadFile{Path: "a"}, "lacks file"},
+		{ListFiles{Path: "."}, "lacks listing"},
 		{Exec{Command: "true"}, "lacks exec"},
 		{Batch{[]Step{{Wait{}}}}, "not all of its steps are"},
 	} {

@@ -41,6 +41,13 @@ func duration(a Action) time.Duration {
 		return time.Duration(a.DurationMS) * time.Millisecond
 	case HoldKey:
 		return time.Duration(a.DurationMS) * time.Millisecond
+	case ExecOutput:
+		return time.Duration(a.WaitMS) * time.Millisecond
+	case Launch:
+		if a.TimeoutMS == 0 {
+			return DefaultLaunchTimeout
+		}
+		return time.Duration(a.TimeoutMS) * time.Millisecond
 	case Exec:
 		if a.TimeoutMS == 0 {
 			return DefaultExecTimeout
@@ -53,7 +60,8 @@ func duration(a Action) time.Duration {
 	case Drag:
 		return time.Duration(len(a.Path)) * time.Second
 	case Scroll:
-		return time.Duration(max(a.DX, -a.DX)+max(a.DY, -a.DY)) * 50 * time.Millisecond
+		dx, dy := a.Notches()
+		return time.Duration(max(dx, -dx)+max(dy, -dy)) * 50 * time.Millisecond
 	case OpenURL:
 		return 90 * time.Second // a browser starts slowly on an emulated processor
 	case Batch:

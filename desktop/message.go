@@ -56,7 +56,7 @@ type Request struct {
 // request it answers.
 //
 // The payload holds, in this order and without gaps, the pixels of Frame.Rects,
-// the picture of Frame.Cursor, stdout and stderr.
+// the picture of Frame.Cursor, stdout, stderr and data.
 type Response struct {
 	OK      bool     `json:"ok"`
 	Error   *Error   `json:"error,omitempty"` // set exactly when OK is false
@@ -66,6 +66,11 @@ type Response struct {
 	Frame   *Frame   `json:"frame,omitempty"`
 	Exec    *Output  `json:"exec,omitempty"`
 	Notices []string `json:"notices,omitempty"` // what the caller must know, such as state that was lost
+
+	File    *File    `json:"file,omitempty"`     // of a [ReadFile] or [WriteFile]
+	Listing *Listing `json:"listing,omitempty"`  // of a [ListFiles]
+	Windows []Window `json:"windows,omitempty"`  // of a [ListWindows], [ChangeWindow] or [Launch]
+	DataLen int      `json:"data_len,omitempty"` // bytes of a file or of copied text in the payload
 
 	Steps []StepResult `json:"steps,omitempty"` // of a [Batch]: of each action that was begun, also when it failed
 
@@ -77,7 +82,13 @@ type Settled struct {
 	Reason    SettleReason `json:"reason"`
 	ElapsedMS int          `json:"elapsed_ms"` // from the end of the input to the end of the wait
 	Changed   bool         `json:"changed"`    // whether anything was drawn in that time
+
+	// Where, at most [MaxSettledRects]: several are merged when there are more.
+	Rects []Rect `json:"rects,omitempty"`
 }
+
+// MaxSettledRects is how many rectangles a [Settled] tells.
+const MaxSettledRects = 16
 
 // SettleReason is why a settle ended.
 type SettleReason string
@@ -140,14 +151,16 @@ const CursorShapes = 32
 // MaxCursor is the largest width and height of a cursor in pixels.
 const MaxCursor = 256
 
-// Output is what an [Exec] answers. The payload of the message ends with what
-// was kept of stdout, then of stderr.
+// Output is what an [Exec] answers. What was kept of stdout and then of stderr is in
+// the payload of the message.
 type Output struct {
 	ExitCode    int   `json:"exit_code"` // 128+n after signal n; -1 when it was killed at its time limit
 	TimedOut    bool  `json:"timed_out,omitempty"`
-	StdoutLen   int   `json:"stdout_len"`   // bytes in the payload
-	StderrLen   int   `json:"stderr_len"`   // bytes in the payload
-	StdoutTotal int64 `json:"stdout_total"` // bytes that the command wrote
+	Job         int   `json:"job,omitempty"`     // what names it in [ExecOutput] and [ExecStop]
+	Running     bool  `json:"running,omitempty"` // whether the job still runs; ExitCode is 0 then
+	StdoutLen   int   `json:"stdout_len"`        // bytes in the payload
+	StderrLen   int   `json:"stderr_len"`        // bytes in the payload
+	StdoutTotal int64 `json:"stdout_total"`      // bytes that the command wrote; of a job, since it was asked last
 	StderrTotal int64 `json:"stderr_total"`
 }
 

@@ -99,8 +99,12 @@ func typeName(t *testing.T, typ reflect.Type) string {
 		return "button"
 	case typ.Kind() == reflect.Slice:
 		return "list of " + typeName(t, typ.Elem()) + "s"
-	case typ.Kind() == reflect.Int:
+	case typ == reflect.TypeFor[Size]():
+		return "size"
+	case typ.Kind() == reflect.Int, typ.Kind() == reflect.Int64, typ.Kind() == reflect.Uint32:
 		return "integer"
+	case typ.Kind() == reflect.Bool:
+		return "boolean"
 	case typ.Kind() == reflect.String:
 		return "string"
 	}
@@ -187,6 +191,53 @@ func TestValidate(t *testing.T) {
 		{Type{Text: strings.Repeat("a", MaxText+1)}, "400001 bytes"},
 		{Wait{}, ""},
 		{Wait{DurationMS: -1}, "-1 ms"},
+		{Scroll{DY: -100_000, Pixels: true}, ""},
+		{Scroll{DY: -100_001, Pixels: true}, "at most 100000 pixels"},
+		{KeyDown{Keys: "shift"}, ""},
+		{KeyDown{}, "key is empty"},
+		{KeyUp{Keys: "a"}, ""},
+		{KeyUp{}, "key is empty"},
+		{ExecOutput{Job: 1, WaitMS: 300_000}, ""},
+		{ExecOutput{}, "job 0 does not exist"},
+		{ExecOutput{Job: 1, WaitMS: 300_001}, "300000 ms"},
+		{ExecStop{Job: 1}, ""},
+		{ExecStop{Job: -1}, "job -1"},
+		{ReadFile{Path: "a", Length: MaxFile}, ""},
+		{ReadFile{}, "path is empty"},
+		{ReadFile{Path: "a", Offset: -1}, "offset -1"},
+		{ReadFile{Path: "a", Length: MaxFile + 1}, "length"},
+		{ReadFile{Path: "a\x00b"}, "NUL"},
+		{ReadFile{Path: "\xff"}, "UTF-8"},
+		{ReadFile{Path: strings.Repeat("a", MaxFilePath+1)}, "4097 bytes"},
+		{WriteFile{Path: "a", Mode: 0o777, Data: []byte("x")}, ""},
+		{WriteFile{Path: "a", Mode: 0o4755}, "permission bits"},
+		{WriteFile{Path: "a", Offset: ptr[int64](-1)}, "offset -1"},
+		{WriteFile{Path: "a", Data: make([]byte, MaxFile+1)}, "the rest with offset"},
+		{ListFiles{Path: "/"}, ""},
+		{ListFiles{Path: "/", Offset: -1}, "offset -1"},
+		{GetClipboard{}, ""},
+		{GetClipboard{Selection: "secondary"}, "primary"},
+		{SetClipboard{}, ""},
+		{SetClipboard{Text: "a\x00"}, "NUL at byte 1"},
+		{SetClipboard{Text: strings.Repeat("a", MaxText+1)}, "400001 bytes"},
+		{Paste{Text: "a"}, ""},
+		{Paste{}, "empty"},
+		{Paste{Text: "\xff"}, "UTF-8"},
+		{ListWindows{}, ""},
+		{ChangeWindow{ID: 1, Do: WindowClose}, ""},
+		{ChangeWindow{Do: WindowClose}, "list_windows"},
+		{ChangeWindow{ID: 1, Do: "maximise"}, "maximize"},
+		{ChangeWindow{ID: 1, Do: WindowMove}, "lacks to"},
+		{ChangeWindow{ID: 1, Do: WindowMove, To: at}, "negative"},
+		{ChangeWindow{ID: 1, Do: WindowResize}, "lacks region"},
+		{ChangeWindow{ID: 1, Do: WindowResize, Region: &Rect{5, 0, 5, 1}}, "x0 < x1"},
+		{ChangeWindow{ID: 1, Do: WindowFocus, To: &Point{}}, "takes no to"},
+		{ChangeWindow{ID: 1, Do: WindowFocus, Region: &Rect{0, 0, 1, 1}}, "takes no region"},
+		{Launch{Command: "xterm"}, ""},
+		{Launch{}, "empty"},
+		{ResizeScreen{Size{1920, 1080}}, ""},
+		{ResizeScreen{Size{199, 1080}}, "from 200"},
+		{ResizeScreen{Size{8192, 8192}}, "at most"},
 		{Exec{Command: "true", TimeoutMS: 3_600_000}, ""},
 		{Exec{}, "empty"},
 		{Exec{Command: "true", TimeoutMS: 3_600_001}, "3600000 ms"},

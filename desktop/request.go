@@ -17,6 +17,24 @@ type requestJSON struct {
 	Args    json.RawMessage `json:"args,omitempty"`
 	Observe *Observe        `json:"observe,omitempty"`
 	Cancel  *uint32         `json:"cancel,omitempty"`
+
+	PayloadLen int `json:"payload_len,omitempty"` // of an action that is a carrier
+}
+
+// carrier is an Action with bytes that are too many for a header. They are the
+// payload of its request.
+type carrier interface {
+	Action
+	payload() []byte
+	withPayload([]byte) Action
+}
+
+// payload returns the bytes that follow the header.
+func (r Request) payload() []byte {
+	if c, ok := r.Action.(carrier); ok {
+		return c.payload()
+	}
+	return nil
 }
 
 // MarshalJSON encodes {"action": NAME, "args": {...}, "observe": {...}} or
@@ -36,6 +54,7 @@ func (r Request) MarshalJSON() ([]byte, error) {
 	if r.Observe != (Observe{}) {
 		w.Observe = &r.Observe
 	}
+	w.PayloadLen = len(r.payload())
 	return encode(w)
 }
 
@@ -48,7 +67,7 @@ func (r *Request) UnmarshalJSON(b []byte) error {
 	}
 	*r = Request{}
 	if w.Cancel != nil {
-		if w.Action != "" || w.Args != nil || w.Observe != nil {
+		if w.Action != "" || w.Args != nil || w.Observe != nil || w.PayloadLen != 0 {
 			return errors.New("request both acts and cancels: send one of action and cancel")
 		}
 		r.Cancel = *w.Cancel
@@ -63,6 +82,9 @@ func (r *Request) UnmarshalJSON(b []byte) error {
 	var err error
 	if r.Action, err = decodeAction(w.Action, w.Args); err != nil {
 		return err
+	}
+	if _, ok := r.Action.(carrier); !ok && w.PayloadLen != 0 {
+		return fmt.Errorf("%s has a payload of %d bytes, but takes none", w.Action, w.PayloadLen)
 	}
 	return r.Validate()
 }
@@ -94,6 +116,10 @@ func (r Request) Validate() error {
 	}
 	if err := r.Action.Validate(); err != nil {
 		return err
+	}
+	// The payload of the answer may be full without a frame.
+	if spec, _ := ActionByName(r.Action.Name()); spec.Answers.Has(AnswersData) && r.Observe.Mode != "" && r.Observe.Mode != ObserveNone {
+		return fmt.Errorf("%s cannot be observed: take a screenshot afterwards", spec.Name)
 	}
 	return r.Observe.Validate()
 }

@@ -52,6 +52,28 @@ func (r Response) Validate() error {
 		}
 		total += n
 	}
+	for i := range r.Windows[:min(len(r.Windows), MaxWindows+1)] {
+		if i == MaxWindows {
+			return fmt.Errorf("%d windows are more than %d", len(r.Windows), MaxWindows)
+		}
+		if err := r.Windows[i].validate(); err != nil {
+			return err
+		}
+	}
+	if r.File != nil {
+		if err := r.File.validate(); err != nil {
+			return err
+		}
+	}
+	if r.Listing != nil {
+		if err := r.Listing.validate(); err != nil {
+			return fmt.Errorf("listing: %w", err)
+		}
+	}
+	if r.DataLen < 0 || r.DataLen > MaxPayload {
+		return fmt.Errorf("data_len %d is not between 0 and %d", r.DataLen, MaxPayload)
+	}
+	total += r.DataLen
 	if total != r.PayloadLen {
 		return fmt.Errorf("payload_len is %d, but the parts have %d bytes", r.PayloadLen, total)
 	}
@@ -86,6 +108,14 @@ func (s *Settled) validate() error {
 	}
 	if s.ElapsedMS < 0 {
 		return fmt.Errorf("settle took %d ms", s.ElapsedMS)
+	}
+	if len(s.Rects) > MaxSettledRects {
+		return fmt.Errorf("settle tells %d rectangles, more than %d", len(s.Rects), MaxSettledRects)
+	}
+	for _, r := range s.Rects {
+		if r.X0 < 0 || r.Y0 < 0 || r.X0 >= r.X1 || r.Y0 >= r.Y1 || r.X1 > MaxScreen || r.Y1 > MaxScreen {
+			return fmt.Errorf("settle tells the rectangle %v", r)
+		}
 	}
 	return nil
 }
@@ -160,6 +190,9 @@ func (o *Output) validate() (int, error) {
 		if n.kept < 0 || n.kept > MaxOutput || int64(n.kept) > n.total {
 			return 0, fmt.Errorf("%d bytes of %s kept of %d, of which %d may be", n.kept, n.name, n.total, MaxOutput)
 		}
+	}
+	if o.Job < 0 || o.Running && (o.Job == 0 || o.TimedOut || o.ExitCode != 0) {
+		return 0, fmt.Errorf("job %d contradicts itself", o.Job)
 	}
 	if o.ExitCode < -1 || o.ExitCode > 255 {
 		return 0, fmt.Errorf("exit code %d does not exist", o.ExitCode)

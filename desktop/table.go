@@ -14,31 +14,36 @@ type Spec struct {
 	Tools       []Tool        // the MCP tools of the default profile that become this Action
 }
 
-// Answers is a set of the fields of a [Response] that every success of an
-// Action fills. A guest that leaves one of them out breaks the protocol.
+// Answers is a set of the fields of a [Response] that an Action answers. A guest
+// that fills another one, or leaves one out that cannot be empty, breaks the
+// protocol.
 type Answers uint8
 
-// The fields.
+// The fields. Any Action may answer the pointer.
 const (
 	AnswersPointer Answers = 1 << iota // x and y
-	AnswersOutput                      // exec, which no other Action may fill
-	AnswersSteps                       // steps, likewise
+	AnswersOutput                      // exec
+	AnswersSteps                       // steps; left out when there are none
+	AnswersFile                        // file
+	AnswersListing                     // listing
+	AnswersWindows                     // windows; left out when there are none
+	AnswersData                        // data; left out when there is none
+
+	always = AnswersPointer | AnswersOutput | AnswersFile | AnswersListing
 )
+
+var answerNames = []string{"x, y", "exec", "steps", "file", "listing", "windows", "data"}
 
 // Has reports whether all fields of b are in a.
 func (a Answers) Has(b Answers) bool { return a&b == b }
 
-// String returns the names of the fields on the wire, such as "x, y".
+// String returns the names of the fields, such as "x, y, steps".
 func (a Answers) String() string {
 	var names []string
-	if a.Has(AnswersPointer) {
-		names = append(names, "x", "y")
-	}
-	if a.Has(AnswersOutput) {
-		names = append(names, "exec")
-	}
-	if a.Has(AnswersSteps) {
-		names = append(names, "steps")
+	for i, name := range answerNames {
+		if a.Has(1 << i) {
+			names = append(names, name)
+		}
 	}
 	return strings.Join(names, ", ")
 }
@@ -114,6 +119,20 @@ var Actions = []Spec{
 		Tools:   []Tool{{"key", "Press a key or a chord: text is a key name or several joined by +, such as \"Return\", \"Page_Down\", \"ctrl+s\", \"alt+F4\". repeat presses it that many times." + pictureNote, Key{}}},
 	},
 	{
+		Name: "key_down", New: func() Action { return new(KeyDown) }, Input: true, Cancellable: true,
+		Summary: "Press a key or chord and leave it pressed.",
+		Tools: []Tool{
+			{"key_down", "Press a key or chord and keep it pressed until key_up. Prefer key, hold_key, or the text argument of a click for modifiers." + pictureNote, KeyDown{}},
+		},
+	},
+	{
+		Name: "key_up", New: func() Action { return new(KeyUp) }, Input: true, Cancellable: true,
+		Summary: "Release a key or chord.",
+		Tools: []Tool{
+			{"key_up", "Release a key or chord that key_down pressed." + pictureNote, KeyUp{}},
+		},
+	},
+	{
 		Name: "hold_key", New: func() Action { return new(HoldKey) }, Input: true, Cancellable: true,
 		Summary: "Hold a key or chord for a time.",
 		Tools:   []Tool{{"hold_key", "Hold a key or chord down for duration seconds, then release it." + pictureNote, HoldKey{}}},
@@ -126,7 +145,91 @@ var Actions = []Spec{
 	{
 		Name: "exec", New: func() Action { return new(Exec) }, Cancellable: true,
 		Summary: "Run a shell command as the desktop's user.", Answers: AnswersOutput,
-		Tools: []Tool{{"exec", "Run a shell command inside the desktop as its ordinary user (sudo works without a password) and return exit_code, stdout and stderr. It is ended after timeout seconds (30 when absent). To leave a program running, start it with & and redirect its output.", Exec{}}},
+		Tools: []Tool{{"exec", "Run a shell command inside the desktop as its ordinary user (sudo works without a password) and return exit_code, stdout and stderr. It is ended after timeout seconds (30 when absent). With background it is left running and answered at once: exec_output returns what it writes.", Exec{}}},
+	},
+	{
+		Name: "exec_output", New: func() Action { return new(ExecOutput) }, Cancellable: true, Answers: AnswersOutput,
+		Summary: "Answer what a job has written since it was asked last.",
+		Tools: []Tool{
+			{"exec_output", "Return what a background command has written to stdout and stderr since you asked last, and whether it still runs. wait is how many seconds to wait for something new.", ExecOutput{}},
+		},
+	},
+	{
+		Name: "exec_stop", New: func() Action { return new(ExecStop) }, Answers: AnswersOutput,
+		Summary: "Kill a job.",
+		Tools: []Tool{
+			{"exec_stop", "Kill a background command with all that it has started, and return the rest of its output.", ExecStop{}},
+		},
+	},
+	{
+		Name: "read_file", New: func() Action { return new(ReadFile) }, Cancellable: true, Answers: AnswersFile | AnswersData,
+		Summary: "Read a file, or a range of it.",
+		Tools: []Tool{
+			{"read_file", "Read a file of the desktop, or length bytes of it from offset on.", ReadFile{}},
+		},
+	},
+	{
+		Name: "write_file", New: func() Action { return new(WriteFile) }, Answers: AnswersFile,
+		Summary: "Write a file whole, or a range of it.",
+		Tools: []Tool{
+			{"write_file", "Write a file of the desktop: whole, or the part from offset on.", WriteFile{}},
+		},
+	},
+	{
+		Name: "list_files", New: func() Action { return new(ListFiles) }, Answers: AnswersListing,
+		Summary: "List a directory.",
+		Tools: []Tool{
+			{"list_files", "List a directory of the desktop.", ListFiles{}},
+		},
+	},
+	{
+		Name: "get_clipboard", New: func() Action { return new(GetClipboard) }, Input: true, Cancellable: true, Answers: AnswersData,
+		Summary: "Answer what was copied.",
+		Tools: []Tool{
+			{"get_clipboard", "Return the text in the clipboard, or in the primary selection (what was selected last).", GetClipboard{}},
+		},
+	},
+	{
+		Name: "set_clipboard", New: func() Action { return new(SetClipboard) }, Input: true, Cancellable: true,
+		Summary: "Set what was copied.",
+		Tools: []Tool{
+			{"set_clipboard", "Put text into the clipboard, or into the primary selection.", SetClipboard{}},
+		},
+	},
+	{
+		Name: "paste", New: func() Action { return new(Paste) }, Input: true, Cancellable: true,
+		Summary: "Enter text into what has the focus through the clipboard.",
+		Tools: []Tool{
+			{"paste", "Paste text into what has the keyboard focus, through the clipboard. Use it for long text, or where type does not get through." + pictureNote, Paste{}},
+		},
+	},
+	{
+		Name: "list_windows", New: func() Action { return new(ListWindows) }, Answers: AnswersWindows,
+		Summary: "List the windows.",
+		Tools: []Tool{
+			{"list_windows", "List the windows that are open, from the lowest to the topmost: id, title, class, pid, region [x0, y0, x1, y1] and state.", ListWindows{}},
+		},
+	},
+	{
+		Name: "change_window", New: func() Action { return new(ChangeWindow) }, Input: true, Cancellable: true, Answers: AnswersWindows,
+		Summary: "Focus, move, resize, maximize, minimize, restore or close a window.",
+		Tools: []Tool{
+			{"change_window", "Do something with the window id of list_windows: focus, move (to a corner), resize (to a region), maximize, minimize, restore or close." + pictureNote, ChangeWindow{}},
+		},
+	},
+	{
+		Name: "launch", New: func() Action { return new(Launch) }, Input: true, Cancellable: true, Answers: AnswersOutput | AnswersWindows,
+		Summary: "Start a program and wait for its window.",
+		Tools: []Tool{
+			{"launch", "Start an application with a shell command and wait until it shows its window. It keeps running; exec_output returns what it prints." + pictureNote, Launch{}},
+		},
+	},
+	{
+		Name: "resize_screen", New: func() Action { return new(ResizeScreen) }, Input: true,
+		Summary: "Give the screen another size.",
+		Tools: []Tool{
+			{"resize_screen", "Give the screen another size, [width, height] in pixels." + pictureNote, ResizeScreen{}},
+		},
 	},
 	{
 		Name: "open_url", New: func() Action { return new(OpenURL) }, Input: true, Cancellable: true,
