@@ -1,8 +1,10 @@
 package desktop
 
-// Boot is what the host tells the guest agent before there is a connection. It
-// travels as JSON in the file [BootFile] of a cpio archive appended to the
-// initramfs, never on the kernel command line, because it holds a secret.
+// Boot is what the host tells the guest agent of itself. Before there is a
+// connection it travels as JSON in the file [BootFile] of a cpio archive appended
+// to the initramfs, never on the kernel command line, because it holds a secret.
+// To a guest that was started from a saved state it comes anew in
+// [Welcome.Resume].
 type Boot struct {
 	Token    string `json:"token"`             // shown back in [Hello.Token]
 	Port     uint32 `json:"port"`              // vsock port on the host (CID 2) to dial
@@ -10,8 +12,13 @@ type Boot struct {
 	Root     Root   `json:"root"`              // what becomes / under a writable overlay
 	Screen   Size   `json:"screen"`            // of the desktop
 	NoSudo   bool   `json:"no_sudo,omitempty"` // the desktop's user gets no sudo
-	UnixTime int64  `json:"unix_time"`         // wall clock at boot, in nanoseconds since 1970
+	UnixTime int64  `json:"unix_time"`         // wall clock when this was sent, in nanoseconds since 1970
+	Entropy  []byte `json:"entropy,omitempty"` // random bytes for the guest's generator; at most MaxEntropy
 }
+
+// MaxEntropy bounds [Boot.Entropy], in bytes. Linux keeps 32 of what it is given
+// (drivers/char/random.c).
+const MaxEntropy = 64
 
 // Root names the read-only lower layer of the guest's root file system.
 type Root struct {

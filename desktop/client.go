@@ -78,7 +78,15 @@ type answer struct {
 
 // ClientConfig is what a Client needs to know of the guest it talks to.
 type ClientConfig struct {
-	Token string // that the hello must show
+	Token  string  // that the hello must show
+	Resume *Resume // for a guest that was started from a saved state; nil for any other
+}
+
+// Resume makes a guest that was started from a saved state another one than the
+// one that was saved.
+type Resume struct {
+	Token string // of the guest that was saved, which the hello may show instead
+	Boot  Boot   // what the guest is from then on; UnixTime is filled in when it is sent
 }
 
 // Result is a response with its payload taken apart.
@@ -102,7 +110,7 @@ func NewClient(ctx context.Context, conn net.Conn, cfg ClientConfig) (*Client, e
 	ctx, cancel := context.WithTimeoutCause(ctx, helloTimeout, errNoHello)
 	defer cancel()
 	err := withContext(ctx, conn, func() (err error) {
-		c.hello, err = welcome(conn, cfg.Token)
+		c.hello, err = welcome(conn, cfg)
 		return err
 	})
 	if err != nil {

@@ -172,6 +172,10 @@ var greetings = []message{
 		Connection: ConnControl, Screen: Size{1280, 800}, Features: []string{"chromium"}, Restarts: 1,
 	}},
 	{"welcome", Welcome{Protocol: Version}},
+	{"welcome-resume", Welcome{Protocol: Version, Resume: &Boot{
+		Token: "c2V2ZW50ZWVuIGJ5dGVzIQ", Port: 1024, Hostname: "desktop-5f3a", Root: Root{Device: "/dev/vda", Type: "squashfs"},
+		Screen: Size{1280, 800}, UnixTime: 1767225600000000000, Entropy: []byte("thirty-two bytes that are random"),
+	}}},
 	{"welcome-refusal", Welcome{Protocol: Version, Error: (&VersionError{Host: Version, Guest: Version + 1}).Error()}},
 	{"boot", Boot{
 		Token: "3q2-7wAAAAAAAAAAAAAAAA", Port: 1024, Hostname: "desktop", Root: Root{Device: "/dev/vda", Type: "squashfs"},

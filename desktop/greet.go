@@ -11,15 +11,20 @@ import (
 )
 
 // welcome reads the guest's hello and answers it.
-func welcome(conn net.Conn, token string) (Hello, error) {
+func welcome(conn net.Conn, cfg ClientConfig) (Hello, error) {
 	m, err := readGreeting(conn)
 	if err != nil {
 		return Hello{}, err
 	}
-	h, err := checkHello(m, token)
+	h, resumed, err := checkHello(m, cfg)
 	w := Welcome{Protocol: Version}
-	if err != nil {
+	switch {
+	case err != nil:
 		w.Error = err.Error()
+	case resumed:
+		boot := cfg.Resume.Boot
+		boot.UnixTime = time.Now().UnixNano()
+		w.Resume = &boot
 	}
 	header, encErr := Marshal(w)
 	if encErr != nil {
@@ -31,27 +36,35 @@ func welcome(conn net.Conn, token string) (Hello, error) {
 	return h, err
 }
 
-func checkHello(m Message, token string) (Hello, error) {
-	var h Hello
+// checkHello returns the hello in m without its token, and whether that was
+// the one of a saved guest.
+func checkHello(m Message, cfg ClientConfig) (h Hello, resumed bool, err error) {
 	version, err := peerVersion(m.Header)
 	if err != nil {
-		return h, broken(fmt.Errorf("decode hello: %w", err))
+		return h, false, broken(fmt.Errorf("decode hello: %w", err))
 	}
 	if version != Version {
-		return h, &VersionError{Host: Version, Guest: version}
+		return h, false, &VersionError{Host: Version, Guest: version}
 	}
 	if err := Unmarshal(m.Header, &h); err != nil {
-		return h, broken(fmt.Errorf("decode hello: %w", err))
+		return h, false, broken(fmt.Errorf("decode hello: %w", err))
 	}
-	if subtle.ConstantTimeCompare([]byte(h.Token), []byte(token)) != 1 {
-		return h, broken(errors.New("hello shows the wrong boot token"))
+	if !sameSecret(h.Token, cfg.Token) {
+		if resumed = cfg.Resume != nil && sameSecret(h.Token, cfg.Resume.Token); !resumed {
+			return h, false, broken(errors.New("hello shows the wrong boot token"))
+		}
 	}
 	h.Token = ""
 	h.Agent = PlainLine(h.Agent, maxAgent)
 	for i, f := range h.Features {
 		h.Features[i] = PlainLine(f, maxFeature)
 	}
-	return h, nil
+	return h, resumed, nil
+}
+
+// sameSecret compares in a time that tells nothing of where two secrets differ.
+func sameSecret(a, b string) bool {
+	return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1
 }
 
 // withContext runs f, which uses conn, and makes it fail when ctx ends.
@@ -64,34 +77,33 @@ func withContext(ctx context.Context, conn net.Conn, f func() error) error {
 	return err
 }
 
-// greet says hello to the host and reads its welcome.
-func greet(conn net.Conn, hello Hello) error {
+// greet says hello to the host and returns its welcome.
+func greet(conn net.Conn, hello Hello) (w Welcome, err error) {
 	header, err := Marshal(hello)
 	if err != nil {
-		return err
+		return w, err
 	}
 	if err := WriteFrame(conn, 0, header, nil); err != nil {
-		return err
+		return w, err
 	}
 	m, err := readGreeting(conn)
 	if err != nil {
-		return err
+		return w, err
 	}
 	version, err := peerVersion(m.Header)
 	if err != nil {
-		return broken(fmt.Errorf("decode welcome: %w", err))
+		return w, broken(fmt.Errorf("decode welcome: %w", err))
 	}
 	if version != hello.Protocol {
-		return &RefusedError{(&VersionError{Host: version, Guest: hello.Protocol}).Error()}
+		return w, &RefusedError{(&VersionError{Host: version, Guest: hello.Protocol}).Error()}
 	}
-	var w Welcome
 	if err := Unmarshal(m.Header, &w); err != nil {
-		return broken(fmt.Errorf("decode welcome: %w", err))
+		return w, broken(fmt.Errorf("decode welcome: %w", err))
 	}
 	if w.Error != "" {
-		return &RefusedError{PlainLine(w.Error, maxMessage)}
+		return w, &RefusedError{PlainLine(w.Error, maxMessage)}
 	}
-	return nil
+	return w, nil
 }
 
 // readGreeting reads a hello or a welcome, neither of which has a payload. It

@@ -12,9 +12,10 @@ import (
 // Guest is the guest agent's end of a control connection. One goroutine may
 // read requests while any number write responses.
 type Guest struct {
-	conn net.Conn
-	r    *bufio.Reader
-	m    Message // what the last ReadRequest read
+	conn   net.Conn
+	resume *Boot
+	r      *bufio.Reader
+	m      Message // what the last ReadRequest read
 
 	mu sync.Mutex // held while a response is written
 }
@@ -39,12 +40,21 @@ func NewGuest(ctx context.Context, conn net.Conn, hello Hello) (*Guest, error) {
 		hello.Connection = ConnControl
 	}
 	g := &Guest{conn: conn, r: bufio.NewReaderSize(conn, 4<<10)}
-	if err := withContext(ctx, conn, func() error { return greet(conn, hello) }); err != nil {
+	err := withContext(ctx, conn, func() error {
+		w, err := greet(conn, hello)
+		g.resume = w.Resume
+		return err
+	})
+	if err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("greet host: %w", err)
 	}
 	return g, nil
 }
+
+// Resume returns what the guest is from now on, when the host says that it was
+// started from a saved state, and nil otherwise. See [Welcome.Resume].
+func (g *Guest) Resume() *Boot { return g.resume }
 
 // ReadRequest waits for the next request. It returns io.EOF when the host has
 // closed the connection.

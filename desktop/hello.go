@@ -1,6 +1,9 @@
 package desktop
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // Limits of a [Hello].
 const (
@@ -41,6 +44,22 @@ func (h Hello) Validate() error {
 		if f == "" || len(f) > maxFeature {
 			return fmt.Errorf("hello: a feature's name of %d bytes is not between 1 and %d", len(f), maxFeature)
 		}
+	}
+	return nil
+}
+
+// Validate reports a welcome that contradicts itself or a boot that no guest
+// could resume as. The version is not looked at: see [VersionError].
+func (w Welcome) Validate() error {
+	switch b := w.Resume; {
+	case b == nil:
+		return nil
+	case w.Error != "":
+		return errors.New("welcome: both a refusal and a resume")
+	case b.Token == "" || len(b.Token) > maxToken:
+		return fmt.Errorf("welcome: token of %d bytes is not between 1 and %d", len(b.Token), maxToken)
+	case len(b.Entropy) > MaxEntropy:
+		return fmt.Errorf("welcome: %d bytes of entropy are over the limit of %d", len(b.Entropy), MaxEntropy)
 	}
 	return nil
 }

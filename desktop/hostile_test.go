@@ -23,7 +23,8 @@ func hostile(t *testing.T) (*Client, net.Conn, *bufio.Reader) {
 	errc := make(chan error, 1)
 	r := bufio.NewReader(guest)
 	go func() {
-		errc <- greet(guest, Hello{Protocol: Version, Agent: "evil", Token: testToken, Connection: ConnControl, Screen: Size{4, 3}})
+		_, err := greet(guest, Hello{Protocol: Version, Agent: "evil", Token: testToken, Connection: ConnControl, Screen: Size{4, 3}})
+		errc <- err
 	}()
 	c, err := NewClient(t.Context(), host, ClientConfig{Token: testToken})
 	if err != nil {

@@ -23,6 +23,12 @@ const ConnControl = "control"
 type Welcome struct {
 	Protocol int    `json:"protocol"`
 	Error    string `json:"error,omitempty"`
+
+	// Resume tells a guest that it was started from a saved state, which it
+	// cannot notice by itself, and what it is from now on. Before the guest
+	// answers the first request it has the new token, hostname, clock and
+	// randomness, and holds no key or button down.
+	Resume *Boot `json:"resume,omitempty"`
 }
 
 // ObserveMode says which picture a response carries.
