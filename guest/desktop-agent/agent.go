@@ -4,9 +4,11 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -17,6 +19,7 @@ import (
 	"github.com/vmette/vmette-mcp/desktop"
 	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/agent"
 	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/bootlog"
+	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/browse"
 	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/link"
 	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/machine"
 	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/orders"
@@ -47,16 +50,21 @@ func guestAgent(ctx context.Context) error {
 	}
 	log := bootlog.New(os.Stderr)
 	var servers supervise.Gate // opens anew for every X server
+	resumed := make(chan orders.Resumed, 1)
 	var reader sync.WaitGroup
 	reader.Go(func() {
 		for {
-			var d orders.Display
-			if err := lines.Read(&d); err != nil {
+			var o orders.Order
+			if err := lines.Read(&o); err != nil {
 				cancel(err)
 				return
 			}
-			servers.Shut()
-			servers.Open()
+			if o.Resumed != nil {
+				resumed <- *o.Resumed // one for each request, which wait for each other
+			} else {
+				servers.Shut()
+				servers.Open()
+			}
 		}
 	})
 	defer reader.Wait()
@@ -70,6 +78,9 @@ func guestAgent(ctx context.Context) error {
 		Dial: link.Dialer{Port: start.Port, Failed: func(err error) {
 			log.Printf("the host cannot be reached yet: %v", err)
 		}}.Dial,
+		Resume: func(ctx context.Context, boot desktop.Boot) error {
+			return resume(ctx, pipe, resumed, boot)
+		},
 		Server:  servers.Wait,
 		Guest:   true,
 		Manager: start.Manager,
@@ -83,6 +94,30 @@ func guestAgent(ctx context.Context) error {
 		<-ctx.Done()
 	}
 	return err
+}
+
+// resume has process 1 make the machine the one that boot says.
+func resume(ctx context.Context, w io.Writer, answers <-chan orders.Resumed, boot desktop.Boot) error {
+	before, err := os.Hostname()
+	if err != nil {
+		return err
+	}
+	if err := json.NewEncoder(w).Encode(orders.Resume{Boot: boot}); err != nil {
+		return fmt.Errorf("ask process 1: %w", err)
+	}
+	select {
+	case done := <-answers:
+		if done.Error != "" {
+			err = errors.New(done.Error)
+		}
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	home, homeErr := os.UserHomeDir()
+	if homeErr != nil {
+		return errors.Join(err, homeErr)
+	}
+	return errors.Join(err, browse.MoveLocks(home, before, boot.Hostname))
 }
 
 // nativeAgent serves the X server of the environment to a host on a Unix

@@ -24,6 +24,9 @@ type Config struct {
 
 	// Dial returns a connection to the host as soon as there can be one.
 	Dial func(context.Context) (net.Conn, error)
+	// Resume makes the machine, which was started from a saved state, the one
+	// that the host says. Nil means that this is no such machine.
+	Resume func(context.Context, desktop.Boot) error
 	// Server waits until an X server takes connections that is not the one
 	// numbered after, and returns its number. Nil means that there is one,
 	// which does not come back when it has ended.
@@ -42,7 +45,8 @@ type Config struct {
 // version is what the hello calls this program.
 const version = "vmette desktop-agent"
 
-// Times between two connections to a host that ends them at once.
+// Times between two connections to a host that ends them at once. The first is
+// made anew without delay: it may have ended because the machine was saved.
 const (
 	firstDelay = 50 * time.Millisecond
 	lastDelay  = 2 * time.Second
@@ -81,7 +85,7 @@ func Run(ctx context.Context, cfg Config) error {
 
 // connect serves one connection after the other.
 func connect(ctx context.Context, cfg Config, server *serve.Server) error {
-	delay := firstDelay
+	var delay time.Duration
 	for {
 		// The host may take the hello for a desktop that can be used.
 		display, err := server.Desk.Wait(ctx)
@@ -106,6 +110,10 @@ func connect(ctx context.Context, cfg Config, server *serve.Server) error {
 		}
 		if err == nil {
 			cfg.Phase("welcome")
+			if boot := guest.Resume(); boot != nil {
+				cfg.Token = boot.Token
+				resume(ctx, cfg, server.Desk, *boot)
+			}
 			err = server.Serve(ctx, guest)
 		}
 		if ctx.Err() != nil {
@@ -113,13 +121,29 @@ func connect(ctx context.Context, cfg Config, server *serve.Server) error {
 		}
 		cfg.Logger.Info("connection to the host ended", "error", err)
 		if time.Since(begun) >= steady {
-			delay = firstDelay
+			delay = 0
 		}
 		if err := pause(ctx, delay); err != nil {
 			return err
 		}
-		delay = min(2*delay, lastDelay)
+		delay = min(max(2*delay, firstDelay), lastDelay)
 	}
+}
+
+// resume makes the machine another one than the one that was saved. A desktop of
+// which not all is new is still of use, but its user must know.
+func resume(ctx context.Context, cfg Config, desk *serve.Desk, boot desktop.Boot) {
+	err := errors.New("this agent runs in no machine of its own")
+	if cfg.Resume != nil {
+		err = cfg.Resume(ctx, boot)
+	}
+	if err != nil {
+		cfg.Logger.Error("resume", "error", err)
+		desk.Notify("This desktop was started from a saved state, and not all of it is new: " + err.Error() +
+			". Do not make secrets in it, and do not trust its clock.")
+		return
+	}
+	cfg.Phase("resumed")
 }
 
 // pause lets some time pass.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/vmette/vmette-mcp/desktop"
+	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/machine"
 )
 
 // maxBoot bounds the boot file, of which a few hundred bytes are used.
@@ -48,7 +49,7 @@ func checkBoot(b desktop.Boot) error {
 	if b.Port == 0 {
 		errs = append(errs, errors.New("port is 0"))
 	}
-	if !validHostname(b.Hostname) {
+	if !machine.ValidHostname(b.Hostname) {
 		errs = append(errs, fmt.Errorf("hostname %q is not 1 to 63 letters, digits and inner hyphens", b.Hostname))
 	}
 	if d := b.Root.Device; !strings.HasPrefix(d, "/dev/") || path.Clean(d) != d {
@@ -61,20 +62,6 @@ func checkBoot(b desktop.Boot) error {
 		errs = append(errs, fmt.Errorf("no screen has the size %v", b.Screen))
 	}
 	return errors.Join(errs...)
-}
-
-// validHostname accepts one label of RFC 1123 section 2.1, so that the name can
-// stand in /etc/hosts without more thought.
-func validHostname(s string) bool {
-	if len(s) < 1 || len(s) > 63 || s[0] == '-' || s[len(s)-1] == '-' {
-		return false
-	}
-	for _, c := range []byte(s) {
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' {
-			return false
-		}
-	}
-	return true
 }
 
 // readFile reads a file of at most limit bytes.

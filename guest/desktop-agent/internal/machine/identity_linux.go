@@ -49,17 +49,22 @@ func NewMachineID(root string) error {
 	return nil
 }
 
+// SetClock sets the wall clock to t.
+func SetClock(t time.Time) error {
+	tv := unix.NsecToTimeval(t.UnixNano())
+	if err := unix.Settimeofday(&tv); err != nil {
+		return fmt.Errorf("set clock: %w", err)
+	}
+	return nil
+}
+
 // AdvanceClock sets the wall clock to t unless it is later already: a guest's
 // clock may be behind, but never is it right to set it back.
 func AdvanceClock(t time.Time) error {
 	if !time.Now().Before(t) {
 		return nil
 	}
-	tv := unix.NsecToTimeval(t.UnixNano())
-	if err := unix.Settimeofday(&tv); err != nil {
-		return fmt.Errorf("set clock: %w", err)
-	}
-	return nil
+	return SetClock(t)
 }
 
 // RaiseLoopback brings the interface lo up; the kernel gives it 127.0.0.1.

@@ -1,7 +1,10 @@
-// Package orders is what process 1 tells the agent, which runs as its child
-// without privileges: lines of JSON on the agent's descriptor 3, so that the
-// boot token stands neither in arguments nor in the environment. The first line
-// is a [Start]; a [Display] follows whenever an X server has come up.
+// Package orders is what process 1 and the agent, which runs as its child
+// without privileges, tell each other: lines of JSON on the agent's descriptor 3,
+// a socket, so that the boot token stands neither in arguments nor in the
+// environment.
+//
+// The first line is a [Start] for the agent. After it come an [Order] whenever an
+// X server has come up, and one in answer to each [Resume] that the agent sends.
 package orders
 
 import (
@@ -25,15 +28,33 @@ type Start struct {
 	Cgroup   string       `json:"cgroup"`   // group of processes that belongs to the agent's user, empty without
 }
 
+// Order is what process 1 says later. Exactly one field is set.
+type Order struct {
+	Display *Display `json:"display,omitempty"`
+	Resumed *Resumed `json:"resumed,omitempty"`
+}
+
 // Display says that an X server takes connections.
 type Display struct {
 	Server uint64 `json:"server"` // 1 for the first of this boot, 2 after its first restart, and so on
 }
 
+// Resume asks process 1 to make the machine, which was started from a saved
+// state, the one that Boot says.
+type Resume struct {
+	Boot desktop.Boot `json:"boot"`
+}
+
+// Resumed answers a [Resume]. Error is empty when all was done, and else says
+// what was not.
+type Resumed struct {
+	Error string `json:"error,omitempty"`
+}
+
 // maxLine bounds one line.
 const maxLine = 64 << 10
 
-// Reader reads orders.
+// Reader reads lines.
 type Reader struct{ lines *bufio.Scanner }
 
 // NewReader returns a Reader of r.
@@ -43,8 +64,8 @@ func NewReader(r io.Reader) *Reader {
 	return &Reader{s}
 }
 
-// Read reads the next line into v, a *Start or a *Display. It returns io.EOF
-// at the end.
+// Read reads the next line into v, a *Start, an *Order or a *Resume. It returns
+// io.EOF at the end.
 func (r *Reader) Read(v any) error {
 	if !r.lines.Scan() {
 		if err := r.lines.Err(); err != nil {

@@ -16,7 +16,8 @@ func TestOrdersAreReadAsWritten(t *testing.T) {
 	start := Start{Token: "s3cret", Port: 1024, Screen: desktop.Size{Width: 1280, Height: 800}, Restarts: 2, Display: ":0", Manager: true, Cgroup: "/sys/fs/cgroup/vmette"}
 	var pipe strings.Builder
 	out := json.NewEncoder(&pipe)
-	for _, v := range []any{start, Display{Server: 1}, Display{Server: 2}} {
+	sent := []Order{{Display: &Display{Server: 1}}, {Resumed: &Resumed{Error: "no clock"}}, {Resumed: &Resumed{}}}
+	for _, v := range []any{start, sent[0], sent[1], sent[2]} {
 		if err := out.Encode(v); err != nil {
 			t.Fatal(err)
 		}
@@ -29,13 +30,16 @@ func TestOrdersAreReadAsWritten(t *testing.T) {
 	if diff := cmp.Diff(start, got); diff != "" {
 		t.Error(diff)
 	}
-	for _, want := range []uint64{1, 2} {
-		var d Display
-		if err := r.Read(&d); err != nil || d.Server != want {
-			t.Errorf("server %d, %v; want %d", d.Server, err, want)
+	for _, want := range sent {
+		var got Order
+		if err := r.Read(&got); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
 		}
 	}
-	if err := r.Read(new(Display)); err != io.EOF {
+	if err := r.Read(new(Order)); err != io.EOF {
 		t.Errorf("after the end: %v", err)
 	}
 }

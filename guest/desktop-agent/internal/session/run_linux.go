@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -41,6 +40,8 @@ type session struct {
 	hasBus   bool
 	manager  string // path of the window manager, empty without one
 	group    sync.WaitGroup
+
+	mu sync.Mutex // guards Boot once the agent runs
 }
 
 // Run runs the desktop until ctx ends; then all its programs are gone. It
@@ -203,24 +204,7 @@ func (s *session) keepAgent(ctx context.Context) {
 			c.Cgroup = group
 			return c, nil
 		},
-		Feed: func(ctx context.Context, w io.Writer) {
-			out := json.NewEncoder(w)
-			err := out.Encode(orders.Start{
-				Token:    s.Boot.Token,
-				Port:     s.Boot.Port,
-				Screen:   s.Boot.Screen,
-				Restarts: starts,
-				Display:  Display,
-				Manager:  s.manager != "" && !slices.Contains(silentManagers, filepath.Base(s.manager)),
-				Cgroup:   s.Cgroup,
-			})
-			var n uint64
-			for err == nil {
-				if n, err = s.x11.Wait(ctx, n); err == nil {
-					err = out.Encode(orders.Display{Server: n})
-				}
-			}
-		},
+		Talk: func(ctx context.Context, conn io.ReadWriter) { s.talk(ctx, conn, starts) },
 	})
 }
 

@@ -8,6 +8,8 @@ import (
 	"os"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/bootlog"
 )
 
@@ -31,9 +33,10 @@ type Service struct {
 	// Ready, if not nil, is opened when the program has written a line to its
 	// descriptor 3, and shut when it has ended.
 	Ready *Gate
-	// Feed, if not nil, writes what the program reads from its descriptor 3
-	// while ctx lasts, which ends with the program. It excludes Ready.
-	Feed func(ctx context.Context, w io.Writer)
+	// Talk, if not nil, speaks with the program, whose descriptor 3 is the other
+	// end of conn, while ctx lasts, which ends with the program. What it reads
+	// or writes fails then. It excludes Ready.
+	Talk func(ctx context.Context, conn io.ReadWriter)
 }
 
 // Keep keeps a service running until ctx ends, and then kills it and returns
@@ -70,14 +73,14 @@ func (s Service) run(ctx context.Context, r *Reaper, log *bootlog.Log, wait *bac
 	}
 	defer closeAll(c.Files)
 	var ours *os.File
-	if s.Ready != nil || s.Feed != nil {
-		read, write, err := os.Pipe()
-		if err != nil {
-			return err
+	if s.Ready != nil || s.Talk != nil {
+		pair := os.Pipe
+		if s.Talk != nil {
+			pair = socketPair
 		}
-		theirs := write
-		if ours = read; s.Feed != nil {
-			ours, theirs = write, read
+		var theirs *os.File
+		if ours, theirs, err = pair(); err != nil {
+			return err
 		}
 		defer ours.Close()
 		c.Files = append(c.Files, theirs)
@@ -91,8 +94,8 @@ func (s Service) run(ctx context.Context, r *Reaper, log *bootlog.Log, wait *bac
 		return nil
 	}
 	switch {
-	case s.Feed != nil:
-		defer s.feed(ctx, ours)()
+	case s.Talk != nil:
+		defer s.talk(ctx, ours)()
 	case s.Ready != nil:
 		defer s.watch(ours, log)()
 	}
@@ -107,19 +110,28 @@ func (s Service) run(ctx context.Context, r *Reaper, log *bootlog.Log, wait *bac
 	return nil
 }
 
-// feed runs Feed. The function that it returns ends it.
-func (s Service) feed(ctx context.Context, w *os.File) (stop func()) {
+// talk runs Talk. The function that it returns ends it.
+func (s Service) talk(ctx context.Context, conn *os.File) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		s.Feed(ctx, w)
+		s.Talk(ctx, conn)
 	}()
 	return func() {
 		cancel()
-		w.SetWriteDeadline(time.Unix(1, 0))
+		conn.SetDeadline(time.Unix(1, 0))
 		<-done
 	}
+}
+
+// socketPair returns two ends of a stream, of which the first heeds deadlines.
+func socketPair() (ours, theirs *os.File, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("make socket pair: %w", err)
+	}
+	return os.NewFile(uintptr(fds[0]), "socket"), os.NewFile(uintptr(fds[1]), "socket"), nil
 }
 
 // watch opens the gate once a line has come. The function that it returns ends

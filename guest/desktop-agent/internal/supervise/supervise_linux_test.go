@@ -1,11 +1,13 @@
 package supervise
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -233,30 +235,37 @@ func TestGateStaysShutForAProgramThatNeverIsReady(t *testing.T) {
 	}
 }
 
-func TestFeedIsReadByTheProgram(t *testing.T) {
+func TestTalkSpeaksWithTheProgram(t *testing.T) {
 	r := newReaper(t)
-	read, write, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer read.Close()
 	ctx, cancel := context.WithCancel(t.Context())
-	fed := 0
+	defer cancel()
+	var said []string
 	r.Keep(ctx, Service{
-		Name:    "agent",
-		Command: func(context.Context) (Command, error) { return shell("head -n1 <&3", write), nil },
-		Feed: func(ctx context.Context, w io.Writer) {
-			io.WriteString(w, "token\n")
-			if fed++; fed == 2 {
+		Name: "agent",
+		Command: func(context.Context) (Command, error) {
+			return shell(`read line <&3; echo "got $line" >&3; read line <&3`, nil), nil
+		},
+		Talk: func(ctx context.Context, conn io.ReadWriter) {
+			io.WriteString(conn, "token\n")
+			in := bufio.NewReader(conn)
+			line, err := in.ReadString('\n')
+			said = append(said, line)
+			if err != nil {
+				t.Errorf("read what the program said: %v", err)
+			}
+			if len(said) == 2 {
 				cancel()
+			} else {
+				io.WriteString(conn, "end\n")
 			}
 			<-ctx.Done() // of the run, not only of the service
+			if _, err := in.ReadString('\n'); err == nil {
+				t.Error("a program that has ended can be read from")
+			}
 		},
 	}, nil)
-	write.Close()
-	got, _ := io.ReadAll(read)
-	if !strings.HasPrefix(string(got), "token\n") {
-		t.Errorf("the program read %q", got)
+	if want := []string{"got token\n", "got token\n"}; !slices.Equal(said, want) {
+		t.Errorf("the program said %q, want %q", said, want)
 	}
 }
 
