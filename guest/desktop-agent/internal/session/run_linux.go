@@ -15,7 +15,6 @@ import (
 	"github.com/vmette/vmette-mcp/desktop"
 	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/bootlog"
 	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/machine"
-	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/orders"
 	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/supervise"
 )
 
