@@ -125,10 +125,16 @@ func (s Service) talk(ctx context.Context, conn *os.File) (stop func()) {
 	}
 }
 
-// socketPair returns two ends of a stream, of which the first heeds deadlines.
+// socketPair returns two ends of a stream. The first heeds deadlines; the second
+// blocks, as programs expect of what they inherit.
 func socketPair() (ours, theirs *os.File, err error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
+		return nil, nil, fmt.Errorf("make socket pair: %w", err)
+	}
+	if err := unix.SetNonblock(fds[0], true); err != nil {
+		unix.Close(fds[0])
+		unix.Close(fds[1])
 		return nil, nil, fmt.Errorf("make socket pair: %w", err)
 	}
 	return os.NewFile(uintptr(fds[0]), "socket"), os.NewFile(uintptr(fds[1]), "socket"), nil
