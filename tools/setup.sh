@@ -23,6 +23,10 @@ need_file() { # need_file PATH PACKAGE
 	[ -e "$1" ] || missing="$missing $2"
 }
 
+need_python() { # need_python CODE PACKAGE: CODE runs in Debian's own Python
+	/usr/bin/python3 -c "$1" 2>/dev/null || missing="$missing $2"
+}
+
 PATH=$PATH:/usr/sbin:/sbin
 
 if [ "$(uname -s)" != Linux ]; then
@@ -52,6 +56,10 @@ test | ci)
 	need Xvfb xvfb
 	need openbox openbox
 	need xterm xterm
+	need chromium chromium
+	need_python 'import gi' python3-gi
+	need_python 'import gi; gi.require_version("Gtk", "3.0")' gir1.2-gtk-3.0
+	need_python 'import PyQt5.QtWidgets' python3-pyqt5
 	need xauth xauth
 	need xrandr x11-xserver-utils
 	need setxkbmap x11-xkb-utils

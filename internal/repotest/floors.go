@@ -41,6 +41,7 @@ var Floors = []Floor{
 	{Folder: "sandbox/sandboxtest", Ours: []string{"sandbox", "desktop", "rootfs"}},
 	{Folder: "guest/desktop-agent", Ours: []string{"desktop"}},
 	{Folder: "desktop", StdOnly: true},
+	{Folder: "internal/oracle", Ours: []string{"desktop"}},
 	{Folder: "internal/repotest"},
 }
 
