@@ -62,7 +62,7 @@ func (s *Server) step(ctx context.Context, a, before desktop.Action) (outcome, e
 // reacted waits a moment for programs to react to an action of a batch.
 func (s *Server) reacted(ctx context.Context, before desktop.Action) error {
 	switch before.(type) {
-	case nil, desktop.Wait, desktop.ButtonDown:
+	case nil, desktop.Wait, desktop.ButtonDown, desktop.KeyDown:
 		return nil // there is nothing to react to, or the next action is a part of it
 	}
 	d, err := s.Desk.use(ctx)

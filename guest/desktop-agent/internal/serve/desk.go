@@ -23,6 +23,8 @@ type Display interface {
 	Drag(context.Context, desktop.Drag) error
 	Scroll(context.Context, desktop.Scroll) error
 	Key(context.Context, desktop.Key) error
+	KeyDown(context.Context, desktop.KeyDown) error
+	KeyUp(context.Context, desktop.KeyUp) error
 	HoldKey(context.Context, desktop.HoldKey) error
 	Type(context.Context, desktop.Type) error
 	ReleaseAll(context.Context) error

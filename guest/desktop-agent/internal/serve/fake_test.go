@@ -79,6 +79,12 @@ func (d *fakeDisplay) Scroll(ctx context.Context, a desktop.Scroll) error {
 func (d *fakeDisplay) Key(ctx context.Context, a desktop.Key) error {
 	return d.note(ctx, "key", " "+a.Keys)
 }
+func (d *fakeDisplay) KeyDown(ctx context.Context, a desktop.KeyDown) error {
+	return d.note(ctx, "key_down", " "+a.Keys)
+}
+func (d *fakeDisplay) KeyUp(ctx context.Context, a desktop.KeyUp) error {
+	return d.note(ctx, "key_up", " "+a.Keys)
+}
 func (d *fakeDisplay) HoldKey(ctx context.Context, a desktop.HoldKey) error {
 	return d.note(ctx, "hold_key", " "+a.Keys)
 }

@@ -31,6 +31,8 @@ var handlers = map[string]handler{
 	"scroll":          pointing(Display.Scroll),
 	"type":            typing(Display.Type),
 	"key":             typing(Display.Key),
+	"key_down":        typing(Display.KeyDown),
+	"key_up":          typing(Display.KeyUp),
 	"hold_key":        typing(Display.HoldKey),
 	"wait":            wait,
 	"exec":            execute,

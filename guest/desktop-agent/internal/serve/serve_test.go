@@ -29,6 +29,8 @@ var examples = []desktop.Action{
 	desktop.Scroll{DY: 1},
 	desktop.Type{Text: "a"},
 	desktop.Key{Keys: "a"},
+	desktop.KeyDown{Keys: "shift"},
+	desktop.KeyUp{Keys: "shift"},
 	desktop.HoldKey{Keys: "a", DurationMS: 1},
 	desktop.Wait{DurationMS: 1},
 	desktop.Exec{Command: "true"},

@@ -23,6 +23,12 @@ func (d *Display) Check(a desktop.Action) error {
 	case desktop.Key:
 		_, err := parseChord(a.Keys)
 		return err
+	case desktop.KeyDown:
+		_, err := parseChord(a.Keys)
+		return err
+	case desktop.KeyUp:
+		_, err := parseChord(a.Keys)
+		return err
 	case desktop.HoldKey:
 		_, err := parseChord(a.Keys)
 		return err

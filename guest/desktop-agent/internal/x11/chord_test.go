@@ -34,6 +34,9 @@ func TestParseChord(t *testing.T) {
 		{"ctrl+s", "Control_L s"}, {"Control+Shift+T", "Control_L Shift_L t"}, {"ctrl+S", "Control_L s"}, {"shift+S", "Shift_L S"},
 		{"alt+F4", "Alt_L F4"}, {"ctl+alt+del", "Control_L Alt_L Delete"}, {"control_r+x", "Control_R x"}, {"ctrl + c", "Control_L c"},
 		{"+", "plus"}, {"plus", "plus"}, {"ctrl++", "Control_L plus"}, {"ctrl+plus", "Control_L plus"}, {"++a", "plus a"}, {"ctrl+shift++", "Control_L Shift_L plus"},
+		{"Control+Shift+KeyT", "Control_L Shift_L t"}, {"Meta+ArrowLeft", "Super_L Left"}, {"ControlOrMeta+Digit1", "Control_L 1"}, {"Shift+Digit1", "Shift_L 1"},
+		{"CTRL+PLUS", "Control_L plus"}, {"super", "Super_L"}, {"Super_L+d", "Super_L d"}, {"ctrl+Prior", "Control_L Page_Up"}, {"ctrl+?", "Control_L question"},
+		{"shift+!", "Shift_L exclam"}, {"ALT+f4", "Alt_L F4"}, {"Alt+Backquote", "Alt_L grave"}, {"ctrl+KP_Add", "Control_L KP_Add"}, {"ctrl+-", "Control_L minus"},
 		{"ctrl", "Control_L"}, {"a+b", "a b"}, {"AltGr+q", "ISO_Level3_Shift q"}, {"ctrl+Ж", "Control_L ж"},
 	}
 	for _, tt := range tests {

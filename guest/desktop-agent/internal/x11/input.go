@@ -16,6 +16,7 @@ import (
 type input struct {
 	turn chan struct{} // holds a value while an action runs; guards the rest
 	held []press       // what is pressed, in order
+	down []heldKey     // by KeyDown, some of them perhaps released since
 	last lastClick
 	keys keymap
 

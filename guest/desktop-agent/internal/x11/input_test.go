@@ -102,6 +102,10 @@ func TestInputArrivesAsAsked(t *testing.T) {
 			"scroll the other way", func(d *Display) error { return d.Scroll(ctx, desktop.Scroll{DX: 1, DY: -1}) },
 			"+4@9,9 -4@9,9 +7@9,9 -7@9,9",
 		},
+		{
+			"scroll by pixels", func(d *Display) error { return d.Scroll(ctx, desktop.Scroll{DX: -10, DY: 160, Pixels: true}) },
+			"+5@9,9 -5@9,9 +5@9,9 -5@9,9 +6@9,9 -6@9,9",
+		},
 		{"chord", key("ctrl+shift+t"), "+Control_L +Shift_L +T -T -Shift_L -Control_L"},
 		{"plus as a character", key("ctrl++"), "+Control_L +Shift_L +plus -plus -Shift_L -Control_L"},
 		{"plus as a name", key("ctrl+plus"), "+Control_L +Shift_L +plus -plus -Shift_L -Control_L"},

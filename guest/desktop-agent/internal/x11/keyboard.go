@@ -25,6 +25,9 @@ func (d *Display) Key(ctx context.Context, a desktop.Key) error {
 		for n < len(syms)-1 && isModifier(syms[n]) {
 			n++
 		}
+		if err := d.up(a.Keys, strokes[n:]); err != nil {
+			return err
+		}
 		d.pressKeys(strokes[:n])
 		held := len(d.input.held)
 		for i := range max(a.Repeat, 1) {
@@ -49,6 +52,9 @@ func (d *Display) HoldKey(ctx context.Context, a desktop.HoldKey) error {
 	return d.act(ctx, false, func() error {
 		strokes, err := d.strokes(ctx, syms)
 		if err != nil {
+			return err
+		}
+		if err := d.up(a.Keys, strokes[len(strokes)-1:]); err != nil {
 			return err
 		}
 		d.pressKeys(strokes)

@@ -133,10 +133,11 @@ func (d *Display) Scroll(ctx context.Context, a desktop.Scroll) error {
 			}
 		}
 		d.pressKeys(modifiers)
-		if err := d.turn(ctx, 4, 5, a.DY); err != nil {
+		dx, dy := a.Notches()
+		if err := d.turn(ctx, 4, 5, dy); err != nil {
 			return err
 		}
-		return d.turn(ctx, 6, 7, a.DX)
+		return d.turn(ctx, 6, 7, dx)
 	})
 }
 
