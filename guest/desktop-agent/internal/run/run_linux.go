@@ -25,6 +25,7 @@ const maxLeft = 256
 // Runner runs commands. It is safe for concurrent use. Close it.
 type Runner struct {
 	groups groups
+	jobs   jobs
 
 	mu     sync.Mutex
 	closed bool
@@ -36,9 +37,11 @@ type Runner struct {
 // a directory of cgroup v2 that belongs to this user, or none if it is empty.
 func New(cgroup string) *Runner { return &Runner{groups: groups{dir: cgroup}} }
 
-// Close forgets the programs that commands left running; their next write to
-// the pipes that they were given ends them. No command may be under way.
+// Close kills the jobs and forgets the programs that commands left running; their
+// next write to the pipes that they were given ends them. No other method may be
+// under way.
 func (r *Runner) Close() {
+	r.endJobs()
 	r.mu.Lock()
 	r.closed = true
 	left := r.left
@@ -76,31 +79,18 @@ func (r *Runner) Run(ctx context.Context, a desktop.Exec, buf []byte) (desktop.O
 		cancelled = true
 	}
 	if timedOut || cancelled {
-		if err := c.group.kill(c.cmd.Process.Pid); err != nil && !errors.Is(err, syscall.ESRCH) {
-			c.cmd.Process.Kill()
-		}
+		c.kill()
 		<-c.ended
 	}
-	stdout, stderr := c.out.take(), c.err.take()
+	out, buf := c.output(buf, true)
 	r.leave(c.out, c.err)
 	if cancelled {
 		return desktop.Output{}, buf, desktop.Errorf(desktop.CodeCancelled, "the command was stopped, with all that it had started; what it had done by then is done")
 	}
-	out := desktop.Output{
-		ExitCode:    exitCode(c.cmd.ProcessState),
-		TimedOut:    timedOut,
-		StdoutTotal: stdout.total,
-		StderrTotal: stderr.total,
-	}
-	if timedOut {
+	out.ExitCode = exitCode(c.cmd.ProcessState)
+	if out.TimedOut = timedOut; timedOut {
 		out.ExitCode = -1
 	}
-	begin := len(buf)
-	buf = stdout.appendTo(buf)
-	out.StdoutLen = len(buf) - begin
-	begin = len(buf)
-	buf = stderr.appendTo(buf)
-	out.StderrLen = len(buf) - begin
 	return out, buf, nil
 }
 
@@ -124,12 +114,12 @@ func (r *Runner) start(script string) (*command, error) {
 		c.cmd.SysProcAttr.CgroupFD = int(c.group.dir.Fd())
 	}
 	var stdout, stderr *os.File
-	if c.out, stdout, err = newStream(desktop.MaxOutput); err != nil {
+	if c.out, stdout, err = newStream(); err != nil {
 		c.group.close()
 		return nil, err
 	}
 	defer stdout.Close()
-	if c.err, stderr, err = newStream(desktop.MaxOutput); err != nil {
+	if c.err, stderr, err = newStream(); err != nil {
 		c.group.close()
 		c.out.f.Close()
 		return nil, err
@@ -149,6 +139,40 @@ func (r *Runner) start(script string) (*command, error) {
 		c.cmd.Wait()
 	})
 	return c, nil
+}
+
+// kill kills the command with all that it has started. Without a control group
+// that can be done only while its shell runs.
+func (c *command) kill() {
+	if c.group == nil && isClosed(c.ended) {
+		return
+	}
+	if err := c.group.kill(c.cmd.Process.Pid); err != nil && !errors.Is(err, syscall.ESRCH) {
+		c.cmd.Process.Kill()
+	}
+}
+
+// output appends what is kept of stdout and then of stderr to buf, and says how
+// much that is.
+func (c *command) output(buf []byte, last bool) (desktop.Output, []byte) {
+	stdout, stderr := c.out.take(last), c.err.take(last)
+	out := desktop.Output{StdoutTotal: stdout.total, StderrTotal: stderr.total}
+	begin := len(buf)
+	buf = stdout.appendTo(buf)
+	out.StdoutLen = len(buf) - begin
+	begin = len(buf)
+	buf = stderr.appendTo(buf)
+	out.StderrLen = len(buf) - begin
+	return out, buf
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
 }
 
 // shell is a login shell, so that PATH and the like are what the image's

@@ -3,10 +3,8 @@ package run
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -103,30 +101,31 @@ func TestRunEndsACommandThatRunsOutOfTime(t *testing.T) {
 }
 
 func TestRunIsCancelledWithAllItStarted(t *testing.T) {
-	pids := filepath.Join(t.TempDir(), "pids")
-	if err := unix.Mkfifo(pids, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	pids := fifo(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	var child int
-	read := make(chan error)
+	child := make(chan int)
 	go func() {
-		b, err := os.ReadFile(pids) // until the command has written it
-		if err == nil {
-			_, err = fmt.Sscan(string(b), &child)
-		}
+		pid := readPID(t, pids)
 		cancel()
-		read <- err
+		child <- pid
 	}()
 	_, _, err := newRunner(t).Run(ctx, desktop.Exec{Command: "sleep 600 & echo $! > " + pids + "; wait"}, nil)
-	var e *desktop.Error
-	if !errors.As(err, &e) || e.Code != desktop.CodeCancelled {
-		t.Errorf("Run: %v, want code %s", err, desktop.CodeCancelled)
+	wantCode(t, err, desktop.CodeCancelled, "")
+	awaitEnd(t, <-child)
+}
+
+// readPID waits until a command has written a process's number to a fifo.
+func readPID(t *testing.T, fifo string) int {
+	t.Helper()
+	b, err := os.ReadFile(fifo)
+	if err != nil {
+		t.Error(err)
 	}
-	if err := <-read; err != nil {
-		t.Fatal(err)
+	var pid int
+	if _, err := fmt.Sscan(string(b), &pid); err != nil {
+		t.Error(err)
 	}
-	awaitEnd(t, child)
+	return pid
 }
 
 // awaitEnd waits for the end of a process that is no child of ours.
@@ -149,10 +148,7 @@ func awaitEnd(t *testing.T, pid int) {
 // TestProgramsLeftRunningLiveOn starts one that holds both pipes and goes on
 // writing to them.
 func TestProgramsLeftRunningLiveOn(t *testing.T) {
-	fifo := filepath.Join(t.TempDir(), "fifo")
-	if err := unix.Mkfifo(fifo, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	fifo := fifo(t)
 	begun := time.Now()
 	script := "(read go < " + fifo + "; echo more; echo more >&2; echo alive > " + fifo + ") & echo started"
 	got, payload, err := newRunner(t).Run(t.Context(), desktop.Exec{Command: script}, nil)
@@ -165,9 +161,7 @@ func TestProgramsLeftRunningLiveOn(t *testing.T) {
 	if got.ExitCode != 0 || string(payload) != "started\n" {
 		t.Errorf("exit code %d, output %q", got.ExitCode, payload)
 	}
-	if err := os.WriteFile(fifo, []byte("go\n"), 0); err != nil {
-		t.Fatal(err)
-	}
+	tell(t, fifo)
 	b, err := os.ReadFile(fifo)
 	if err != nil || string(b) != "alive\n" {
 		t.Errorf("the program left running said %q, %v", b, err)
