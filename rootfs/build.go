@@ -109,23 +109,28 @@ func (s *Store) seal(m *Manifest, dir, slug string) (string, error) {
 	return final, nil
 }
 
-// sweep removes the staging directories that nobody is building in.
-func (s *Store) sweep() error {
+// sweep removes the staging directories that nobody is building in. One that
+// resists stands in the way of nothing but the next build of the same image,
+// which will say so.
+func (s *Store) sweep() {
 	slugs, err := os.ReadDir(filepath.Join(s.dir, "staging"))
 	if err != nil {
+		s.log.Warn("cannot look for what killed builds left", "err", err)
+	}
+	for _, e := range slugs {
+		if err := s.sweepOne(e.Name()); err != nil {
+			s.log.Warn("cannot remove what a killed build left", "build", e.Name(), "err", err)
+		}
+	}
+}
+
+func (s *Store) sweepOne(slug string) error {
+	unlock, ok, err := tryLock(s.lockFile(slug))
+	if err != nil || !ok {
 		return err
 	}
-	var errs []error
-	for _, e := range slugs {
-		unlock, ok, err := tryLock(s.lockFile(e.Name()))
-		if err != nil || !ok {
-			errs = append(errs, err)
-			continue
-		}
-		errs = append(errs, removeStaging(filepath.Join(s.dir, "staging", e.Name())))
-		unlock()
-	}
-	return errors.Join(errs...)
+	defer unlock()
+	return removeStaging(filepath.Join(s.dir, "staging", slug))
 }
 
 // waitEvery is how often a process that waits for another's build shows the

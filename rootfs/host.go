@@ -2,6 +2,7 @@ package rootfs
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +10,8 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -63,7 +66,7 @@ func Missing() []Tool {
 			if !hasRange(file, u) {
 				missing = append(missing, Tool{
 					Name: file + " entry for " + u.Username,
-					Fix:  "sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 " + u.Username,
+					Fix:  subordinateFix(u.Username, "/etc/subuid", "/etc/subgid"),
 				})
 				break
 			}
@@ -91,6 +94,47 @@ func hasRange(file string, u *user.User) bool {
 		}
 	}
 	return false
+}
+
+// Subordinate identities are given out in ranges of this many, the first of
+// which begins here, as useradd does.
+const (
+	subordinateCount = 65536
+	subordinateFirst = 100_000
+)
+
+// subordinateFix returns the command that gives user identities which none of
+// files, in the format of subuid(5), gives to anybody yet.
+func subordinateFix(user string, files ...string) string {
+	type interval struct{ start, end int64 }
+	var given []interval
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			continue // it is not there: nothing is given
+		}
+		for line := range strings.Lines(string(b)) {
+			fields := strings.Split(strings.TrimSpace(line), ":")
+			if len(fields) != 3 {
+				continue
+			}
+			start, err1 := strconv.ParseUint(fields[1], 10, 32)
+			count, err2 := strconv.ParseUint(fields[2], 10, 32)
+			if err1 == nil && err2 == nil {
+				given = append(given, interval{int64(start), int64(start + count)})
+			}
+		}
+	}
+	slices.SortFunc(given, func(a, b interval) int { return cmp.Compare(a.start, b.start) })
+	first := int64(subordinateFirst)
+	for _, g := range given {
+		if g.start >= first+subordinateCount {
+			break
+		}
+		first = max(first, g.end)
+	}
+	free := fmt.Sprintf("%d-%d", first, first+subordinateCount-1)
+	return fmt.Sprintf("sudo usermod --add-subuids %s --add-subgids %[1]s %s", free, user)
 }
 
 // buildMode returns how mmdebstrap is to work: in namespaces of its own, so

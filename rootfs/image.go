@@ -32,7 +32,8 @@ type Image struct {
 	Manifest   string    // path of the manifest
 	Size       int64     // of all files, in bytes
 	Built      time.Time // when it appeared in the store
-	Outdated   bool      // built from an earlier recipe than this program's
+	Outdated   bool      // built from another recipe than this program's
+	Problem    string    // why this program cannot use it; empty when it can
 }
 
 // Names of an image's files in its directory.

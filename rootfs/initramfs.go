@@ -92,7 +92,7 @@ func (s *Store) pruneInitramfs(image, keep string) error {
 		if err != nil || file == keep {
 			continue
 		}
-		ofImage := image != "" && strings.HasPrefix(e.Name(), image[:16]+"-")
+		ofImage := len(image) >= 16 && strings.HasPrefix(e.Name(), image[:16]+"-")
 		if ofImage || time.Since(fi.ModTime()) > keepInitramfs {
 			if err := os.Remove(file); !errors.Is(err, fs.ErrNotExist) {
 				errs = append(errs, err)

@@ -66,17 +66,9 @@ func (m *Manifest) encode() ([]byte, error) {
 
 // readManifest returns the manifest of the image in dir and its hash.
 func readManifest(dir string) (*Manifest, string, error) {
-	f, err := os.Open(filepath.Join(dir, manifestFile))
+	b, err := readLimited(filepath.Join(dir, manifestFile), maxManifest)
 	if err != nil {
 		return nil, "", err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxManifest+1))
-	if err != nil {
-		return nil, "", err
-	}
-	if len(b) > maxManifest {
-		return nil, "", fmt.Errorf("manifest is larger than %d bytes", maxManifest)
 	}
 	m, err := decodeManifest(b)
 	if err != nil {
@@ -86,15 +78,34 @@ func readManifest(dir string) (*Manifest, string, error) {
 	return m, hex.EncodeToString(sum[:]), nil
 }
 
+// readLimited reads a file of at most limit bytes.
+func readLimited(name string, limit int64) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(b)) > limit {
+		err = fmt.Errorf("%s is larger than %d bytes", filepath.Base(name), limit)
+	}
+	return b, err
+}
+
 func decodeManifest(b []byte) (*Manifest, error) {
+	// The version first: another one may have other fields.
+	var head struct{ Version int }
+	if err := json.Unmarshal(b, &head); err != nil {
+		return nil, fmt.Errorf("decode manifest: %w", err)
+	}
+	if head.Version != manifestVersion {
+		return nil, fmt.Errorf("manifest has version %d, not %d", head.Version, manifestVersion)
+	}
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
 	m := new(Manifest)
 	if err := dec.Decode(m); err != nil {
 		return nil, fmt.Errorf("decode manifest: %w", err)
-	}
-	if m.Version != manifestVersion {
-		return nil, fmt.Errorf("manifest has version %d, not %d", m.Version, manifestVersion)
 	}
 	for _, f := range m.Files.list() {
 		if f.Name == "." || f.Name == manifestFile || !filepath.IsLocal(f.Name) || filepath.Base(f.Name) != f.Name {

@@ -2,9 +2,11 @@ package rootfs
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -27,12 +29,29 @@ type Store struct {
 	dir       string
 	arch      string
 	providers []Provider
+	log       *slog.Logger
 }
 
-// Open opens the store in dir, creates it when it is not there, and removes
-// what killed builds left. An empty dir means vmette in the user's cache
-// directory.
-func Open(dir string) (*Store, error) {
+// Options say where a store is and what it does.
+type Options struct {
+	// Dir is the store's directory; empty means vmette in the user's cache
+	// directory.
+	Dir string
+	// Logger is told of what goes wrong without stopping anything; nil
+	// discards that.
+	Logger *slog.Logger
+}
+
+// Open opens the store in dir with the default options.
+func Open(dir string) (*Store, error) { return OpenWith(Options{Dir: dir}) }
+
+// OpenWith opens a store, creates it when it is not there, and removes what
+// killed builds left.
+func OpenWith(opts Options) (*Store, error) {
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	dir := opts.Dir
 	if dir == "" {
 		cache, err := os.UserCacheDir()
 		if err != nil {
@@ -44,15 +63,13 @@ func Open(dir string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open image store: %w", err)
 	}
-	s := &Store{dir: dir, arch: runtime.GOARCH, providers: providers()}
+	s := &Store{dir: dir, arch: runtime.GOARCH, providers: providers(), log: opts.Logger}
 	for _, d := range []string{"images", "initramfs", "staging", "locks"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
 			return nil, fmt.Errorf("open image store: %w", err)
 		}
 	}
-	if err := s.sweep(); err != nil {
-		return nil, fmt.Errorf("open image store: %w", err)
-	}
+	s.sweep()
 	return s, nil
 }
 
@@ -79,14 +96,16 @@ func (s *Store) get(r Recipe) (*Image, error) {
 		return nil, err
 	}
 	for _, img := range imgs {
-		if !img.Outdated {
+		if img.Name == r.Name() && img.Problem == "" && !img.Outdated {
 			return img, nil
 		}
 	}
 	return nil, fmt.Errorf("%w: %s", ErrNotBuilt, r.Name())
 }
 
-// List returns all images, sorted by name and the newest first.
+// List returns all images, sorted by name and the newest first: those that this
+// program cannot use too, because they take up space and [Store.Remove] removes
+// them.
 func (s *Store) List() ([]*Image, error) {
 	slugs, err := os.ReadDir(filepath.Join(s.dir, "images"))
 	if err != nil {
@@ -139,8 +158,7 @@ func (s *Store) remove(img *Image) error {
 	return errors.Join(os.RemoveAll(filepath.Dir(img.Manifest)), s.pruneInitramfs(img.ID, ""))
 }
 
-// read returns the usable images of one slug, newest first. A directory
-// whose manifest does not fit its files is none.
+// read returns the images of one slug, newest first.
 func (s *Store) read(slug string) ([]*Image, error) {
 	ids, err := os.ReadDir(filepath.Join(s.dir, "images", slug))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -151,9 +169,12 @@ func (s *Store) read(slug string) ([]*Image, error) {
 	}
 	var imgs []*Image
 	for _, e := range ids {
-		if img, err := s.load(filepath.Join(s.dir, "images", slug, e.Name())); err == nil {
-			imgs = append(imgs, img)
+		dir := filepath.Join(s.dir, "images", slug, e.Name())
+		img, err := s.load(dir)
+		if err != nil {
+			img = unusable(dir, err)
 		}
+		imgs = append(imgs, img)
 	}
 	slices.SortFunc(imgs, func(a, b *Image) int { return b.Built.Compare(a.Built) })
 	return imgs, nil
@@ -193,6 +214,34 @@ func (s *Store) load(dir string) (*Image, error) {
 		img.Outdated = r.Hash() != m.Recipe
 	}
 	return img, nil
+}
+
+// unusable describes the image in dir, which cannot be loaded because of err,
+// as far as that goes.
+func unusable(dir string, err error) *Image {
+	img := &Image{
+		Name:     filepath.Base(filepath.Dir(dir)),
+		ID:       filepath.Base(dir),
+		Manifest: filepath.Join(dir, manifestFile),
+		Outdated: true,
+		Problem:  err.Error(),
+	}
+	if b, err := readLimited(img.Manifest, maxManifest); err == nil {
+		var m struct{ Name string }
+		if json.Unmarshal(b, &m) == nil && m.Name != "" {
+			img.Name = m.Name
+		}
+	}
+	files, _ := os.ReadDir(dir)
+	for _, f := range files {
+		if fi, err := f.Info(); err == nil {
+			img.Size += fi.Size()
+		}
+	}
+	if fi, err := os.Stat(dir); err == nil {
+		img.Built = fi.ModTime().Round(time.Second)
+	}
+	return img
 }
 
 // slug turns an image's name into a file name.

@@ -3,6 +3,7 @@ package rootfs
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -149,6 +150,7 @@ func TestDamagedImageIsNone(t *testing.T) {
 		"missing file":    func(i *Image) error { return os.Remove(i.Kernel) },
 		"other manifest":  func(i *Image) error { return os.WriteFile(i.Manifest, []byte(`{"version":1}`), 0o644) },
 		"broken manifest": func(i *Image) error { return os.WriteFile(i.Manifest, []byte(`{`), 0o644) },
+		"no manifest":     func(i *Image) error { return os.Remove(i.Manifest) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := &fakeProvider{}
@@ -163,10 +165,40 @@ func TestDamagedImageIsNone(t *testing.T) {
 			if _, err := s.Get(t.Context(), "fake:a"); !errors.Is(err, ErrNotBuilt) {
 				t.Errorf("Get: %v, want ErrNotBuilt", err)
 			}
+			list, err := s.List()
+			if err != nil || len(list) != 1 || list[0].Problem == "" || list[0].ID != img.ID || list[0].Size == 0 {
+				t.Errorf("List: %+v, %v, want the image with its problem", list, err)
+			}
 			if _, err := s.Build(t.Context(), "fake:a", nil); err != nil {
 				t.Errorf("Build over it: %v", err)
 			}
 		})
+	}
+}
+
+// TestImageOfAnotherVersion has an image that a later version of this program
+// has built: it cannot be used, but it can be seen and removed.
+func TestImageOfAnotherVersion(t *testing.T) {
+	s := openFake(t, t.TempDir(), &fakeProvider{})
+	img, err := s.Build(t.Context(), "fake:a", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(img.Manifest, []byte(`{"version":99,"name":"fake:a","new":1}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	list, err := s.List()
+	if err != nil || len(list) != 1 {
+		t.Fatalf("List: %v, %v", list, err)
+	}
+	if got := list[0]; got.Name != "fake:a" || got.ID != img.ID || !got.Outdated || !strings.Contains(got.Problem, "version 99") {
+		t.Errorf("List: %+v", got)
+	}
+	if err := s.Remove("fake:a"); err != nil {
+		t.Error(err)
+	}
+	if left := names(t, filepath.Dir(filepath.Dir(img.Manifest))); len(left) > 0 {
+		t.Errorf("after Remove: %v", left)
 	}
 }
 
@@ -277,6 +309,34 @@ func TestOpenRemovesWhatAKilledBuildLeft(t *testing.T) {
 	}
 	if _, err := os.Stat(outside); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the scratch directory is still there: %v", err)
+	}
+}
+
+// TestOpenGoesOnWhenSomethingCannotBeRemoved has a scratch directory that not
+// even root can remove: it is a file of /proc.
+func TestOpenGoesOnWhenSomethingCannotBeRemoved(t *testing.T) {
+	dir := t.TempDir()
+	stuck := filepath.Join(dir, "staging", "fake-a-amd64", "image", "work")
+	if err := os.MkdirAll(stuck, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/proc/version", filepath.Join(stuck, scratchLink)); err != nil {
+		t.Fatal(err)
+	}
+	var log strings.Builder
+	s, err := OpenWith(Options{Dir: dir, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(log.String(), "level=WARN") || !strings.Contains(log.String(), "fake-a-amd64") {
+		t.Errorf("the log does not warn: %q", log.String())
+	}
+	s.arch, s.providers = "amd64", []Provider{&fakeProvider{}}
+	if _, err := s.Build(t.Context(), "fake:b", nil); err != nil {
+		t.Errorf("another image cannot be built: %v", err)
+	}
+	if _, err := s.Build(t.Context(), "fake:a", nil); err == nil || !strings.Contains(err.Error(), "scratch directory") {
+		t.Errorf("the build that it is in the way of: %v, want to be told", err)
 	}
 }
 

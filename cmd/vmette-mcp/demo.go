@@ -11,7 +11,6 @@ import (
 	"github.com/vmette/vmette-mcp/cmd/vmette-mcp/internal/demo"
 	"github.com/vmette/vmette-mcp/desktop"
 	"github.com/vmette/vmette-mcp/mcp/mcpclient"
-	"github.com/vmette/vmette-mcp/rootfs"
 )
 
 type demoCmd struct {
@@ -31,7 +30,7 @@ checked from inside the guest. It exits with 1 when any check fails.
 }
 
 func (c demoCmd) Run(a *app) error {
-	store, err := rootfs.Open(a.cacheDir)
+	store, err := a.openStore()
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func (c doctorCmd) Run(a *app) error {
 }
 
 func (c doctorCmd) examine(a *app) ([]doctor.Finding, error) {
-	store, err := rootfs.Open(a.cacheDir)
+	store, err := a.openStore()
 	if err != nil {
 		return nil, err
 	}

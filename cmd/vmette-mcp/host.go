@@ -59,7 +59,7 @@ func (a *app) openHost(f sandboxFlags) (*host, error) {
 	if err != nil {
 		return nil, err
 	}
-	store, err := rootfs.Open(a.cacheDir)
+	store, err := a.openStore()
 	if err != nil {
 		return nil, err
 	}

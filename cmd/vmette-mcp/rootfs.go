@@ -26,12 +26,17 @@ all desktops, which never write to it.
   vmette-mcp rootfs rm debian:bookworm/minimal`
 }
 
+// openStore opens the store of images that the command line names.
+func (a *app) openStore() (*rootfs.Store, error) {
+	return rootfs.OpenWith(rootfs.Options{Dir: a.cacheDir, Logger: a.log})
+}
+
 type rootfsBuildCmd struct {
 	Specs []string `arg:"" optional:"" name:"spec" help:"${desktop} (the default) or ${minimal}."`
 }
 
 func (c rootfsBuildCmd) Run(a *app) error {
-	store, err := rootfs.Open(a.cacheDir)
+	store, err := a.openStore()
 	if err != nil {
 		return err
 	}
@@ -65,7 +70,7 @@ type rootfsListCmd struct {
 }
 
 func (c rootfsListCmd) Run(a *app) error {
-	store, err := rootfs.Open(a.cacheDir)
+	store, err := a.openStore()
 	if err != nil {
 		return err
 	}
@@ -86,10 +91,13 @@ func (c rootfsListCmd) Run(a *app) error {
 	fmt.Fprintln(t, "IMAGE\tID\tSIZE\tBUILT\t")
 	for _, img := range list {
 		note := ""
-		if img.Outdated {
+		switch {
+		case img.Problem != "":
+			note = "unusable: " + img.Problem
+		case img.Outdated:
 			note = "outdated"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%d MB\t%s\t%s\n", img.Name, img.ID[:12], img.Size/1e6, img.Built.Format("2006-01-02 15:04"), note)
+		fmt.Fprintf(t, "%s\t%.12s\t%d MB\t%s\t%s\n", img.Name, img.ID, img.Size/1e6, img.Built.Format("2006-01-02 15:04"), note)
 	}
 	return t.Flush()
 }
@@ -99,7 +107,7 @@ type rootfsRmCmd struct {
 }
 
 func (c rootfsRmCmd) Run(a *app) error {
-	store, err := rootfs.Open(a.cacheDir)
+	store, err := a.openStore()
 	if err != nil {
 		return err
 	}
