@@ -55,7 +55,7 @@ func (s *Session) accept() {
 // greet makes conn the control connection if the guest says the right hello
 // on it, and closes it otherwise.
 func (s *Session) greet(conn net.Conn) error {
-	c, err := desktop.NewClient(s.ctx, conn, desktop.ClientConfig{Token: s.token})
+	c, err := desktop.NewClient(s.ctx, conn, desktop.ClientConfig{Token: s.boot.Token, Resume: s.resume})
 	if err != nil {
 		return err
 	}

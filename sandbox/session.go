@@ -19,7 +19,8 @@ const reconnectWait = 20 * time.Second
 type Session struct {
 	cfg     Config
 	machine Machine
-	token   string
+	boot    desktop.Boot    // what the guest is told of itself
+	resume  *desktop.Resume // for a guest that was started from a saved state; nil for any other
 	log     *slog.Logger
 	watch   *stopwatch
 

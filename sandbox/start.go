@@ -35,39 +35,57 @@ func Start(ctx context.Context, b Backend, cfg Config, opts StartOptions) (*Sess
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	s := newSession(cfg, opts)
+	s.boot.Port = newPort()
+	err := s.start(ctx, opts, func(ctx context.Context, dir string, onStep func(string)) (Machine, error) {
+		s.boot.UnixTime = time.Now().UnixNano()
+		return b.Start(ctx, s.cfg, s.boot, dir, onStep)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// newSession returns a session of cfg, which is valid, without a machine yet. Its
+// guest has a token of its own.
+func newSession(cfg Config, opts StartOptions) *Session {
 	cfg = cfg.WithDefaults()
-	if opts.Logger == nil {
-		opts.Logger = slog.New(slog.DiscardHandler)
-	}
-	if opts.Hostname == "" {
-		opts.Hostname = "desktop"
-	}
 	s := &Session{
-		cfg:     cfg,
-		token:   newSecret(),
+		cfg: cfg,
+		boot: desktop.Boot{
+			Token:    newSecret(),
+			Hostname: opts.Hostname,
+			Root:     desktop.Root{Device: rootDevice, Type: cfg.Root.Format},
+			Screen:   cfg.Screen,
+			NoSudo:   cfg.NoSudo,
+		},
 		log:     opts.Logger,
 		watch:   newStopwatch(),
 		changed: make(chan struct{}),
 		done:    make(chan struct{}),
 	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.boot.Hostname == "" {
+		s.boot.Hostname = "desktop"
+	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s
+}
+
+// start starts the session's machine with launch, and returns when its guest
+// agent has said hello. When it fails nothing is left.
+func (s *Session) start(ctx context.Context, opts StartOptions, launch func(ctx context.Context, dir string, onStep func(string)) (Machine, error)) error {
 	onStep := func(name string) {
 		s.watch.mark(name)
 		if opts.OnStep != nil {
 			opts.OnStep(name)
 		}
 	}
-	boot := desktop.Boot{
-		Token:    s.token,
-		Port:     newPort(),
-		Hostname: opts.Hostname,
-		Root:     desktop.Root{Device: rootDevice, Type: cfg.Root.Format},
-		Screen:   cfg.Screen,
-		NoSudo:   cfg.NoSudo,
-		UnixTime: time.Now().UnixNano(),
-	}
-
-	ctx, cancel := context.WithTimeoutCause(ctx, cfg.BootTimeout, fmt.Errorf("%w: not up within %v", ErrTimeout, cfg.BootTimeout))
+	limit := s.cfg.BootTimeout
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w: not up within %v", ErrTimeout, limit))
 	defer cancel()
 	var dir string
 	undo, err := steps.Run(ctx, onStep,
@@ -86,7 +104,7 @@ func Start(ctx context.Context, b Backend, cfg Config, opts StartOptions) (*Sess
 		steps.Step{
 			Name: "start machine",
 			Do: func(ctx context.Context) (err error) {
-				s.machine, err = b.Start(ctx, cfg, boot, dir, onStep)
+				s.machine, err = launch(ctx, dir, onStep)
 				return err
 			},
 			Undo: func() {
@@ -101,10 +119,10 @@ func Start(ctx context.Context, b Backend, cfg Config, opts StartOptions) (*Sess
 		},
 	)
 	if err != nil {
-		return nil, s.startError(err)
+		return s.startError(err)
 	}
 	go s.run(undo)
-	return s, nil
+	return nil
 }
 
 // waitReady returns when the guest agent has said hello. When it fails, nothing

@@ -14,24 +14,37 @@ type commandLine struct {
 	isolation  sandbox.Isolation
 	cpus       int
 	memoryMiB  int
+	memoryFD   int
 	kernelFD   int
 	initrdFD   int
 	rootFD     int
 	consoleFD  int
 	qmpFD      int
-	vsockArgs  []string // of the device that carries the guest's connections
+	vsockArgs  []string // of what carries the guest's connections
 	kernelArgs []string
+
+	// resumed machines wait for the state of their devices. Their memory is
+	// there already, and stays as it is for others: what they write is theirs.
+	resumed bool
 }
 
-// hotplugPorts is how many PCI Express ports wait for devices that come while
-// the machine runs: pcie.0 itself takes none.
-const hotplugPorts = 2
+// hotplugPorts is how many PCI Express ports there are for devices that come and
+// go while the machine runs: pcie.0 itself takes none. The first, vsockPort, is
+// the vsock device's, which must be away while a machine is saved.
+const (
+	hotplugPorts = 2
+	vsockPort    = "port0"
+)
 
 // args returns the arguments of QEMU, without its name. One machine type
 // serves both accelerators, and images have their format named, so that
 // nothing in a guest's disk can choose it.
 func (c commandLine) args() []string {
 	size := strconv.Itoa(c.memoryMiB) + "M"
+	share := "on"
+	if c.resumed {
+		share = "off"
+	}
 	a := []string{
 		"-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
 		"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
@@ -41,12 +54,20 @@ func (c commandLine) args() []string {
 	a = append(a,
 		"-smp", strconv.Itoa(c.cpus),
 		"-m", size,
-		"-object", "memory-backend-memfd,id=mem0,size="+size+",share=on",
-
-		"-kernel", fdPath(c.kernelFD),
-		"-initrd", fdPath(c.initrdFD),
-		"-append", strings.Join(c.kernelArgs, " "),
-
+		"-object", "memory-backend-file,id=mem0,size="+size+",mem-path="+fdPath(c.memoryFD)+",share="+share,
+	)
+	if c.resumed {
+		// A state of devices alone does not begin with the machine's name, as one
+		// of all does: see qemu_save_device_state in QEMU's migration/savevm.c.
+		a = append(a, "-S", "-incoming", "defer", "-global", "migration.send-configuration=off")
+	} else {
+		a = append(a,
+			"-kernel", fdPath(c.kernelFD),
+			"-initrd", fdPath(c.initrdFD),
+			"-append", strings.Join(c.kernelArgs, " "),
+		)
+	}
+	a = append(a,
 		"-chardev", socketFD("qmp", c.qmpFD), "-mon", "chardev=qmp,mode=control",
 		"-chardev", socketFD("console", c.consoleFD), "-serial", "chardev:console",
 
@@ -56,11 +77,10 @@ func (c commandLine) args() []string {
 		"-device", "virtio-blk-pci,drive=root,disable-legacy=on",
 		"-device", "virtio-rng-pci,disable-legacy=on",
 	)
-	a = append(a, c.vsockArgs...)
 	for i := range hotplugPorts {
 		a = append(a, "-device", fmt.Sprintf("pcie-root-port,id=port%d,chassis=%d", i, i+1))
 	}
-	return a
+	return append(a, c.vsockArgs...)
 }
 
 // accelArgs returns the arguments that choose the accelerator and with it the

@@ -32,7 +32,7 @@ func lines(args []string) string {
 }
 
 func TestCommandLine(t *testing.T) {
-	base := commandLine{cpus: 2, memoryMiB: 2048, kernelFD: 3, initrdFD: 4, rootFD: 5, vsockArgs: (&userDoor{fd: 6}).args(), qmpFD: 7, consoleFD: 8}
+	base := commandLine{cpus: 2, memoryMiB: 2048, memoryFD: 3, kernelFD: 4, initrdFD: 5, rootFD: 6, vsockArgs: (&userDoor{fd: 7, plug: newPlug(0, nil)}).args(true), qmpFD: 8, consoleFD: 9}
 	with := func(i sandbox.Isolation, change func(*commandLine)) string {
 		c := base
 		c.isolation = i
@@ -46,10 +46,14 @@ func TestCommandLine(t *testing.T) {
 		Comment: []byte("Arguments of QEMU. Rewrite with: go test -run TestCommandLine -update\n"),
 		Files: []txtar.File{
 			{Name: "emulated", Data: []byte(with(sandbox.IsolationEmulated, nil))},
+			{Name: "resumed", Data: []byte(with(sandbox.IsolationEmulated, func(c *commandLine) {
+				c.resumed = true
+				c.vsockArgs = (&userDoor{fd: 7, plug: newPlug(0, nil)}).args(false)
+			}))},
 			{Name: "kvm", Data: []byte(with(sandbox.IsolationKVM, nil))},
 			{Name: "vhost-large", Data: []byte(with(sandbox.IsolationKVM, func(c *commandLine) {
 				c.cpus, c.memoryMiB = 8, 16384
-				c.vsockArgs = (&kernelDoor{cid: 4711, fd: 6}).args()
+				c.vsockArgs = (&kernelDoor{cid: 4711, fd: 7}).args(true)
 			}))},
 		},
 	}
@@ -77,7 +81,7 @@ func TestCommandLineIsConfined(t *testing.T) {
 				t.Errorf("%s: arguments lack %s", i, want)
 			}
 		}
-		for _, bad := range []string{"tcp", "telnet", "vnc", "-net", "server", "unix:", "path="} {
+		for _, bad := range []string{"tcp", "telnet", "vnc", "-net", "server", "unix:", ",path="} {
 			if strings.Contains(args, bad) {
 				t.Errorf("%s: arguments hold %s:\n%s", i, bad, args)
 			}

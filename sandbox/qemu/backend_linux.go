@@ -23,11 +23,12 @@ type Backend struct {
 	plan *plan // what Start has found out about the host; nil before the first
 }
 
-var _ sandbox.Backend = (*Backend)(nil)
+var _ sandbox.Snapshotter = (*Backend)(nil)
 
 // plan is how machines are run on this host.
 type plan struct {
 	binary    string
+	version   string
 	isolation sandbox.Isolation
 	door      Door
 	otherUser bool                // whether machines of a root server run as other users
@@ -48,6 +49,20 @@ func (b *Backend) Name() string { return "qemu" }
 
 // Start boots a machine; see [sandbox.Backend].
 func (b *Backend) Start(ctx context.Context, cfg sandbox.Config, boot desktop.Boot, dir string, onStep func(step string)) (sandbox.Machine, error) {
+	return b.start(ctx, cfg, boot, nil, dir, onStep)
+}
+
+// Resume starts a machine from a state; see [sandbox.Snapshotter].
+func (b *Backend) Resume(ctx context.Context, cfg sandbox.Config, boot desktop.Boot, s sandbox.State, dir string, onStep func(step string)) (sandbox.Machine, error) {
+	own, ok := s.(*state)
+	if !ok {
+		return nil, fmt.Errorf("%w: the state is not one of this backend", sandbox.ErrInvalidConfig)
+	}
+	return b.start(ctx, cfg, boot, own, dir, onStep)
+}
+
+// start starts a machine from a state, or boots it if that is nil.
+func (b *Backend) start(ctx context.Context, cfg sandbox.Config, boot desktop.Boot, s *state, dir string, onStep func(step string)) (sandbox.Machine, error) {
 	cfg = cfg.WithDefaults()
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -55,6 +70,14 @@ func (b *Backend) Start(ctx context.Context, cfg sandbox.Config, boot desktop.Bo
 	p, err := b.prepare(ctx, onStep)
 	if err != nil {
 		return nil, err
+	}
+	if s != nil {
+		if p.door != DoorVhostUser {
+			return nil, fmt.Errorf("%w: machines with the vsock door %s cannot be started from a saved state", sandbox.ErrUnsupported, p.door)
+		}
+		if err := s.fits(p.isolation, cfg); err != nil {
+			return nil, err
+		}
 	}
 	m := &machine{
 		binary:    p.binary,
@@ -64,6 +87,7 @@ func (b *Backend) Start(ctx context.Context, cfg sandbox.Config, boot desktop.Bo
 		cfg:       cfg,
 		boot:      boot,
 		dir:       dir,
+		state:     s,
 		log:       b.opts.Logger,
 	}
 	if err := m.start(ctx, onStep); err != nil {
@@ -109,7 +133,7 @@ func (b *Backend) look(ctx context.Context) (plan, error) {
 	if !h.QEMU.Usable {
 		return plan{}, fmt.Errorf("%w: %s: %s", sandbox.ErrUnsupported, h.QEMU.Reason, h.QEMU.Remedy)
 	}
-	p := plan{binary: h.Binary, isolation: sandbox.IsolationKVM}
+	p := plan{binary: h.Binary, version: h.Version, isolation: sandbox.IsolationKVM}
 	switch {
 	case b.opts.Accel == AccelTCG:
 		p.isolation = sandbox.IsolationEmulated

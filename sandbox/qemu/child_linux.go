@@ -78,12 +78,13 @@ func waitDead(pid int) {
 func (c *child) pid() int { return c.cmd.Process.Pid }
 
 // residentMiB returns how much of the host's memory process pid has, files apart
-// (proc_pid_status(5)): 0 when it has ended.
-func residentMiB(pid int) (mib int) {
+// and with shared memory only if that is its own (proc_pid_status(5)): 0 when it
+// has ended.
+func residentMiB(pid int, ownShared bool) (mib int) {
 	data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	for line := range strings.Lines(string(data)) {
 		name, value, _ := strings.Cut(line, ":")
-		if name == "RssAnon" || name == "RssShmem" {
+		if name == "RssAnon" || name == "RssShmem" && ownShared {
 			kib, _ := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(value), " kB"))
 			mib += kib >> 10
 		}

@@ -44,7 +44,7 @@ func openKernelDoor(port uint32, files *fileTable, log *slog.Logger) (*kernelDoo
 	return &kernelDoor{Listener: ln, cid: cid, fd: fd, log: log}, nil
 }
 
-func (d *kernelDoor) args() []string {
+func (d *kernelDoor) args(bool) []string {
 	return []string{"-device", fmt.Sprintf("vhost-vsock-pci,guest-cid=%d,vhostfd=%d,disable-legacy=on", d.cid, d.fd)}
 }
 

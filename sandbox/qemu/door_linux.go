@@ -16,8 +16,9 @@ import (
 // those of one guest alone.
 type door interface {
 	net.Listener
-	// args returns the arguments of QEMU that put the device into the machine.
-	args() []string
+	// args returns the arguments of QEMU that make what the device needs and,
+	// with device, put it into the machine.
+	args(device bool) []string
 	// serve runs the device of the machine whose process is pid until ctx is
 	// done, and tells if it broke before that.
 	serve(ctx context.Context, pid int) error

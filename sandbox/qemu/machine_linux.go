@@ -2,7 +2,6 @@ package qemu
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -35,8 +34,10 @@ type machine struct {
 	cfg       sandbox.Config
 	boot      desktop.Boot
 	dir       string
+	state     *state // to start from; nil for a cold boot
 	log       *slog.Logger
 
+	memory   *os.File  // the guest's: its own, or the state's with private pages over it
 	files    fileTable // for QEMU, until it has them
 	door     door
 	doorOnce sync.Once // closes it
@@ -52,6 +53,8 @@ type machine struct {
 	ctx    context.Context // of what serves the running machine
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
+	events events
+	saving sync.Mutex // held while the machine is saved
 
 	broken   chan struct{} // closed when the vsock device has broken, after serveErr was set
 	serveErr error
@@ -72,12 +75,21 @@ func (m *machine) start(ctx context.Context, onStep func(string)) error {
 	m.broken, m.stopping, m.done = make(chan struct{}), make(chan struct{}), make(chan struct{})
 	m.shutdown = make(chan string, 1)
 
-	undo, err := steps.Run(ctx, onStep,
-		steps.Step{Name: "open image", Do: m.openImage, Undo: m.files.close},
-		steps.Step{Name: "open vsock", Do: m.openVsock, Undo: m.closeVsock},
-		steps.Step{Name: "start qemu", Do: m.startQEMU, Undo: m.end},
-		steps.Step{Name: "talk to qemu", Do: m.talk},
-	)
+	list := []steps.Step{
+		{Name: "open memory", Do: m.openMemory, Undo: m.closeMemory},
+		{Name: "open image", Do: m.openImage, Undo: m.files.close},
+		{Name: "open vsock", Do: m.openVsock, Undo: m.closeVsock},
+		{Name: "start qemu", Do: m.startQEMU, Undo: m.end},
+		{Name: "talk to qemu", Do: m.talk},
+	}
+	if m.state != nil {
+		list = append(list,
+			steps.Step{Name: "load state", Do: m.load},
+			steps.Step{Name: "plug vsock", Do: m.plugVsock},
+			steps.Step{Name: "resume", Do: m.resume},
+		)
+	}
+	undo, err := steps.Run(ctx, onStep, list...)
 	if err != nil {
 		m.cancel()
 		if said := strings.TrimSpace(string(m.stderr.Bytes())); said != "" {
@@ -97,6 +109,14 @@ func (m *machine) openImage(context.Context) (err error) {
 			m.files.close()
 		}
 	}()
+	root, err := os.Open(m.cfg.Root.Path)
+	if err != nil {
+		return err
+	}
+	m.cmd.rootFD = m.files.add(root)
+	if m.state != nil {
+		return nil // the kernel runs already
+	}
 	kernel, err := os.Open(m.cfg.Kernel)
 	if err != nil {
 		return err
@@ -113,11 +133,6 @@ func (m *machine) openImage(context.Context) (err error) {
 		return err
 	}
 	m.cmd.initrdFD = m.files.add(initrd)
-	root, err := os.Open(m.cfg.Root.Path)
-	if err != nil {
-		return err
-	}
-	m.cmd.rootFD = m.files.add(root)
 	return nil
 }
 
@@ -160,7 +175,8 @@ func (m *machine) startQEMU(context.Context) (err error) {
 	m.cmd.isolation = m.isolation
 	m.cmd.cpus = m.cfg.CPUs
 	m.cmd.memoryMiB = m.cfg.MemoryMiB
-	m.cmd.vsockArgs = m.door.args()
+	m.cmd.resumed = m.state != nil
+	m.cmd.vsockArgs = m.door.args(m.state == nil)
 	m.cmd.kernelArgs = kernelArgs(m.isolation)
 
 	cmd := exec.Command(m.binary, m.cmd.args()...)
@@ -178,18 +194,24 @@ func (m *machine) startQEMU(context.Context) (err error) {
 		defer m.ttyConn.Close()
 		io.Copy(m.console, m.ttyConn) // ends when QEMU does
 	})
-	m.wg.Go(func() {
-		if err := m.door.serve(m.ctx, m.child.pid()); err != nil && m.ctx.Err() == nil {
-			m.serveErr = err
-			close(m.broken)
-		}
-	})
+	m.serveVsock()
 	m.wg.Go(m.pump)
 	if err := sandbox.RecordProcess(m.dir, m.child.pid()); err != nil {
 		m.end()
 		return err
 	}
 	return nil
+}
+
+// serveVsock runs the vsock device until it is unplugged or the machine ends.
+func (m *machine) serveVsock() {
+	m.wg.Go(func() {
+		err := m.door.serve(m.ctx, m.child.pid())
+		if err != nil && m.ctx.Err() == nil && !errors.Is(err, errUnplugged) {
+			m.serveErr = err
+			close(m.broken)
+		}
+	})
 }
 
 // talk opens QMP: QEMU greets once the machine is made. Should it end before
@@ -202,17 +224,12 @@ func (m *machine) talk(ctx context.Context) (err error) {
 // event notes why QEMU is about to end.
 func (m *machine) event(e qmp.Event) {
 	m.log.Debug("qemu event", "event", e.Name, "data", string(e.Data))
+	m.events.tell(e)
 	if e.Name != "SHUTDOWN" {
 		return
 	}
-	var data struct {
-		Reason string `json:"reason"`
-	}
-	if err := json.Unmarshal(e.Data, &data); err != nil {
-		data.Reason = "unknown"
-	}
 	select {
-	case m.shutdown <- data.Reason:
+	case m.shutdown <- e.Field("reason"):
 	default:
 	}
 }
@@ -245,6 +262,8 @@ func (m *machine) end() {
 		m.qmpConn.Close()
 	}
 	m.cancel()
+	m.saving.Lock() // who saves it has noticed, and starts nothing more
+	defer m.saving.Unlock()
 	m.closeVsock()
 	m.wg.Wait()
 	m.err = m.child.wait()
@@ -330,7 +349,7 @@ func (m *machine) ResidentMiB() int {
 	if m.ctx.Err() != nil {
 		return 0 // the process id may be another's by now
 	}
-	return residentMiB(m.child.pid())
+	return residentMiB(m.child.pid(), m.state == nil)
 }
 
 // Console returns the last 64 KiB that the guest wrote to its serial console.

@@ -16,6 +16,16 @@ type Event struct {
 	Data json.RawMessage // a JSON object, or nil
 }
 
+// Field returns the text of one of the event's data, or "".
+func (e Event) Field(name string) string {
+	var data map[string]json.RawMessage
+	var text string
+	if json.Unmarshal(e.Data, &data) == nil && json.Unmarshal(data[name], &text) == nil {
+		return text
+	}
+	return ""
+}
+
 // Error is QEMU's refusal of a command.
 type Error struct {
 	Class string `json:"class"`

@@ -1,0 +1,152 @@
+package qemu
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/vmette/vmette-mcp/sandbox"
+	"github.com/vmette/vmette-mcp/sandbox/qemu/internal/qmp"
+)
+
+// unplugLimit is how long a guest may take to let go of its vsock device. One
+// that does not is broken, or hostile.
+const unplugLimit = 10 * time.Second
+
+var errUnplugged = errors.New("device unplugged")
+
+// Save implements [sandbox.Saver].
+func (m *machine) Save(ctx context.Context) (sandbox.State, error) {
+	door, ok := m.door.(*userDoor)
+	if !ok {
+		return nil, fmt.Errorf("%w: a machine whose vsock device is the kernel's cannot be saved: use the door %s", sandbox.ErrUnsupported, DoorVhostUser)
+	}
+	m.saving.Lock()
+	defer m.saving.Unlock()
+	if err := m.unplugVsock(ctx, door); err != nil {
+		return nil, fmt.Errorf("unplug vsock device: %w", err)
+	}
+	s, err := m.capture(ctx)
+	if err == nil {
+		err = m.goOn(ctx, door)
+		if err != nil {
+			s.Close()
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("save machine: %w", err)
+	}
+	return s, nil
+}
+
+// unplugVsock takes the device, whose state QEMU cannot save, out of the
+// machine. The guest's connections end.
+func (m *machine) unplugVsock(ctx context.Context, door *userDoor) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, unplugLimit, fmt.Errorf("%w: the guest did not let go of it within %v", sandbox.ErrTimeout, unplugLimit))
+	defer cancel()
+	gone := m.events.expect(func(e qmp.Event) bool { return e.Name == "DEVICE_DELETED" && e.Field("device") == vsockDevice })
+	defer m.events.forget(gone)
+	if err := m.qmp.Execute(ctx, "device_del", map[string]string{"id": vsockDevice}, nil); err != nil {
+		return err
+	}
+	if _, err := gone.wait(ctx, m.qmp.Done()); err != nil {
+		return err
+	}
+	door.unplug(errUnplugged)
+	return nil
+}
+
+// capture stops the guest and copies what it is made of.
+func (m *machine) capture(ctx context.Context) (_ *state, err error) {
+	if err := m.qmp.Execute(ctx, "stop", nil, nil); err != nil {
+		return nil, err
+	}
+	s := &state{isolation: m.isolation, memoryMiB: m.cfg.MemoryMiB, cpus: m.cfg.CPUs}
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
+	if s.devices, err = m.saveDevices(ctx); err != nil {
+		return nil, fmt.Errorf("save devices: %w", err)
+	}
+	pages, err := newMemory("guest memory", int64(m.cfg.MemoryMiB)<<20)
+	if err != nil {
+		return nil, err
+	}
+	if m.state == nil {
+		s.memory = pages
+		err = copyData(pages, m.memory)
+	} else {
+		s.changed = pages
+		if s.memory, err = share(m.memory); err == nil {
+			err = copyPrivate(pages, m.child.pid(), m.memory)
+		}
+	}
+	if err == nil {
+		err = seal(pages)
+	}
+	return s, err
+}
+
+// saveDevices returns the state of all that the machine has beside its memory, in
+// QEMU's format. The command is there for Xen, which saves memory by itself as
+// well.
+func (m *machine) saveDevices(ctx context.Context) (*os.File, error) {
+	f, err := newMemory("device state", 0)
+	if err != nil {
+		return nil, err
+	}
+	err = func() error {
+		w, err := reopen(f, os.O_WRONLY)
+		if err != nil {
+			return err
+		}
+		defer w.Close()
+		var set struct {
+			ID int `json:"fdset-id"`
+		}
+		if err := m.qmp.Execute(ctx, "add-fd", nil, &set, w); err != nil {
+			return err
+		}
+		err = m.qmp.Execute(ctx, "xen-save-devices-state", map[string]any{"filename": fmt.Sprintf("/dev/fdset/%d", set.ID), "live": false}, nil)
+		return errors.Join(err, m.qmp.Execute(ctx, "remove-fd", map[string]int{"fdset-id": set.ID}, nil), seal(f))
+	}()
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// goOn plugs the device in again and lets the guest run.
+func (m *machine) goOn(ctx context.Context, door *userDoor) error {
+	// What is left of the old socket does no harm if QEMU is not done with it yet.
+	if err := m.qmp.Execute(ctx, "chardev-remove", map[string]string{"id": door.plug.socket()}, nil); err != nil {
+		m.log.Debug("remove socket of vsock device", "err", err)
+	}
+	theirs, err := door.replug()
+	if err != nil {
+		return err
+	}
+	defer theirs.Close()
+	if err := m.qmp.Execute(ctx, "getfd", map[string]string{"fdname": "vsock"}, nil, theirs); err != nil {
+		return err
+	}
+	err = m.qmp.Execute(ctx, "chardev-add", map[string]any{
+		"id": door.plug.socket(),
+		"backend": map[string]any{"type": "socket", "data": map[string]any{
+			"addr": map[string]any{"type": "fd", "data": map[string]string{"str": "vsock"}}, "server": false,
+		}},
+	}, nil)
+	if err != nil {
+		return err
+	}
+	m.serveVsock()
+	if err := m.plugVsock(ctx); err != nil {
+		return err
+	}
+	return m.qmp.Execute(ctx, "cont", nil, nil)
+}

@@ -1,0 +1,39 @@
+package qemu
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/vmette/vmette-mcp/sandbox"
+)
+
+// state is a machine that was saved. It does not change; its files are sealed
+// memory files, which machines that were started from it keep for themselves.
+type state struct {
+	isolation sandbox.Isolation
+	cpus      int
+	memoryMiB int
+
+	devices *os.File // what QEMU says of all but the memory
+	memory  *os.File // the guest's, of all its size
+	changed *os.File // what lies over memory where it is no hole; nil for nothing
+}
+
+// Close gives the state's memory back. Machines that were started from it go on.
+func (s *state) Close() error {
+	for _, f := range []*os.File{s.devices, s.memory, s.changed} {
+		if f != nil {
+			f.Close()
+		}
+	}
+	return nil
+}
+
+// fits reports why a machine with cfg cannot start from the state.
+func (s *state) fits(isolation sandbox.Isolation, cfg sandbox.Config) error {
+	if s.isolation != isolation || s.cpus != cfg.CPUs || s.memoryMiB != cfg.MemoryMiB {
+		return fmt.Errorf("%w: the saved machine was %s with %d CPUs and %d MiB, not %s with %d and %d",
+			sandbox.ErrInvalidConfig, s.isolation, s.cpus, s.memoryMiB, isolation, cfg.CPUs, cfg.MemoryMiB)
+	}
+	return nil
+}
