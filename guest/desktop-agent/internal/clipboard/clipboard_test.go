@@ -118,4 +118,3 @@ func TestServerThatComesBack(t *testing.T) {
 		t.Errorf("of a fresh server: %q, %v", text, err)
 	}
 }
-
