@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
 	"time"
 
 	"github.com/vmette/vmette-mcp/desktop"
 	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/browse"
+	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/files"
 	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/run"
 	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/serve"
 )
@@ -70,13 +72,17 @@ func Run(ctx context.Context, cfg Config) error {
 	if !cfg.Guest {
 		defer browser.Close()
 	}
-	server := &serve.Server{Desk: new(serve.Desk), Runner: runner, Browser: browser}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		home = "/"
+	}
+	server := &serve.Server{Desk: new(serve.Desk), Runner: runner, Files: files.Disk{Home: home}, Browser: browser}
 	var keeper sync.WaitGroup
 	keeper.Go(func() { cancel(keepDisplay(ctx, cfg, server.Desk)) })
 	defer keeper.Wait()
 	defer cancel(nil)
 
-	err := connect(ctx, cfg, server)
+	err = connect(ctx, cfg, server)
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
 		return cause
 	}

@@ -133,18 +133,6 @@ func (d *fakeDisplay) Capture(ctx context.Context, buf []byte) (desktop.Frame, [
 	return f, buf, nil
 }
 
-// fakeRunner echoes the command to stdout, or waits for its end.
-type fakeRunner struct{}
-
-func (fakeRunner) Run(ctx context.Context, a desktop.Exec, buf []byte) (desktop.Output, []byte, error) {
-	if a.Command == "forever" {
-		<-ctx.Done()
-		return desktop.Output{}, buf, desktop.Errorf(desktop.CodeCancelled, "stopped")
-	}
-	n := len(a.Command)
-	return desktop.Output{StdoutLen: n, StdoutTotal: int64(n)}, append(buf, a.Command...), nil
-}
-
 // fakeBrowser opens everything.
 type fakeBrowser struct{}
 
@@ -161,7 +149,7 @@ type bench struct {
 
 func newBench(t *testing.T, d Display) *bench {
 	t.Helper()
-	b := &bench{server: &Server{Desk: new(Desk), Runner: fakeRunner{}, Browser: fakeBrowser{}}, end: make(chan error, 1)}
+	b := &bench{server: &Server{Desk: new(Desk), Runner: fakeRunner{}, Files: fakeFiles{}, Browser: fakeBrowser{}}, end: make(chan error, 1)}
 	if d != nil {
 		b.server.Desk.Place(d)
 	}

@@ -36,6 +36,11 @@ var handlers = map[string]handler{
 	"hold_key":        typing(Display.HoldKey),
 	"wait":            wait,
 	"exec":            execute,
+	"exec_output":     execOutput,
+	"exec_stop":       execStop,
+	"read_file":       readFile,
+	"write_file":      writeFile,
+	"list_files":      listFiles,
 	"open_url":        openURL,
 }
 
@@ -101,16 +106,6 @@ func wait(ctx context.Context, _ *Server, a desktop.Action) (outcome, error) {
 	case <-ctx.Done():
 		return outcome{}, desktop.Errorf(desktop.CodeCancelled, "the wait was cut short")
 	}
-}
-
-func execute(ctx context.Context, s *Server, a desktop.Action) (outcome, error) {
-	out, payload, err := s.Runner.Run(ctx, a.(desktop.Exec), nil)
-	if err != nil {
-		return outcome{}, err
-	}
-	o := outcome{payload: payload}
-	o.Exec = &out
-	return o, nil
 }
 
 func openURL(ctx context.Context, s *Server, a desktop.Action) (outcome, error) {

@@ -11,11 +11,6 @@ import (
 	"github.com/vmette/vmette-mcp/desktop"
 )
 
-// Runner runs shell commands. See package run.
-type Runner interface {
-	Run(ctx context.Context, a desktop.Exec, buf []byte) (desktop.Output, []byte, error)
-}
-
 // Browser opens addresses. See package browse.
 type Browser interface {
 	// Open returns when the browser has taken the address, with what the
@@ -27,6 +22,7 @@ type Browser interface {
 type Server struct {
 	Desk    *Desk
 	Runner  Runner
+	Files   Files
 	Browser Browser
 }
 

@@ -34,6 +34,11 @@ var examples = []desktop.Action{
 	desktop.HoldKey{Keys: "a", DurationMS: 1},
 	desktop.Wait{DurationMS: 1},
 	desktop.Exec{Command: "true"},
+	desktop.ExecOutput{Job: 1},
+	desktop.ExecStop{Job: 1},
+	desktop.ReadFile{Path: "a"},
+	desktop.WriteFile{Path: "a", Data: []byte("x")},
+	desktop.ListFiles{Path: "a"},
 	desktop.OpenURL{URL: "https://example.com/"},
 	desktop.Batch{Actions: []desktop.Step{{Action: desktop.Key{Keys: "a"}}}},
 }
