@@ -30,7 +30,7 @@ func keepDisplay(ctx context.Context, cfg Config, desk *serve.Desk) error {
 		if err != nil {
 			return err
 		}
-		d, err := x11.Open(ctx, cfg.Display, x11.Options{Logger: cfg.Logger, WholeMachine: cfg.Guest})
+		d, err := x11.Open(ctx, cfg.Display, x11.Options{Logger: cfg.Logger})
 		if err != nil {
 			if cfg.Server == nil || ctx.Err() != nil {
 				return err

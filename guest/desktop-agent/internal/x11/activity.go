@@ -1,6 +1,7 @@
 package x11
 
 import (
+	"slices"
 	"time"
 
 	"github.com/vmette/vmette-mcp/desktop"
@@ -13,11 +14,10 @@ import (
 // while there was no input for a while. Real effects of input are drawn soon
 // after it, or only once, or in other places each time.
 type activity struct {
-	drawn    time.Time // last damage of any kind
-	changed  time.Time // last damage that counts
-	typed    time.Time // begin or end of the last input action, whichever was last
-	began    time.Time // begin of the last input action
-	settled  time.Time // end of the last Settle
+	changed  time.Time      // last damage that counts
+	typed    time.Time      // begin or end of the last input action, whichever was last
+	acted    bool           // whether an input action has begun since the last Settle
+	areas    []desktop.Rect // of what was drawn since then
 	restless [maxRestless]restless
 }
 
@@ -39,12 +39,37 @@ const (
 )
 
 // begin tells that an input action begins, end that it has ended.
-func (a *activity) begin(now time.Time) { a.began, a.typed = now, now }
-func (a *activity) end(now time.Time)   { a.typed = now }
+func (a *activity) begin(now time.Time) {
+	if !a.acted {
+		a.acted, a.areas = true, nil
+	}
+	a.typed = now
+}
+func (a *activity) end(now time.Time) { a.typed = now }
+
+// watch tells that a Settle begins, settle that it ends. That returns what was
+// drawn since the first input action after the Settle before, or since watch
+// when there was none.
+func (a *activity) watch() {
+	if !a.acted {
+		a.areas = nil
+	}
+}
+
+func (a *activity) settle(screen desktop.Size) []desktop.Rect {
+	var rects []desktop.Rect
+	for _, r := range a.areas {
+		if r = intersect(r, desktop.Rect{X1: screen.Width, Y1: screen.Height}); !empty(r) {
+			rects = append(rects, r)
+		}
+	}
+	a.acted, a.areas = false, nil
+	return rects
+}
 
 // damage tells that r was drawn.
 func (a *activity) damage(r desktop.Rect, now time.Time) {
-	a.drawn = now
+	a.areas = include(a.areas, r)
 	if area(r) > restlessArea {
 		a.changed = now
 		return
@@ -77,12 +102,34 @@ func (a *activity) overlook(r desktop.Rect, now time.Time) bool {
 	return false
 }
 
-// since returns from when on a change belongs to a Settle that starts now.
-func (a *activity) since(now time.Time) time.Time {
-	if a.began.After(a.settled) {
-		return a.began
+// include adds r to rectangles. Those that overlap are joined, and when there
+// would be too many, the two that waste least.
+func include(rects []desktop.Rect, r desktop.Rect) []desktop.Rect {
+	for i := 0; i < len(rects); i++ {
+		if empty(intersect(rects[i], r)) {
+			continue
+		}
+		// The union may overlap others.
+		r = union(r, rects[i])
+		rects = slices.Delete(rects, i, i+1)
+		i = -1
 	}
-	return now
+	rects = append(rects, r)
+	if len(rects) <= desktop.MaxSettledRects {
+		return rects
+	}
+	least, first, second := 0, -1, -1
+	for i, a := range rects {
+		for j, b := range rects[:i] {
+			if waste := area(union(a, b)) - area(a) - area(b); first < 0 || waste < least {
+				least, first, second = waste, i, j
+			}
+		}
+	}
+	joined := union(rects[first], rects[second])
+	rects = slices.Delete(rects, first, first+1)
+	rects = slices.Delete(rects, second, second+1)
+	return include(rects, joined)
 }
 
 // alike reports whether two areas are nearly the same.

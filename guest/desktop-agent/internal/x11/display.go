@@ -22,10 +22,6 @@ import (
 type Options struct {
 	Logger     *slog.Logger // nil discards
 	Xauthority string       // file with the display's cookie; empty means $XAUTHORITY, or no cookie
-
-	// WholeMachine says that nothing but this desktop runs on the machine.
-	// Then a screen is not settled while the processors are busy.
-	WholeMachine bool
 }
 
 // Display is a connection to one X server. Close it.
@@ -59,7 +55,7 @@ type Display struct {
 
 	input input
 	camera
-	machine *machine
+	settling settling
 }
 
 // Open connects to a local display such as ":0". It fails when the server
@@ -84,9 +80,7 @@ func Open(ctx context.Context, display string, opts Options) (*Display, error) {
 		pongs:    make(map[uint32]waiter),
 		stale:    true,
 		input:    newInput(),
-	}
-	if opts.WholeMachine {
-		d.machine = new(machine)
+		settling: newSettling(),
 	}
 	stop := context.AfterFunc(ctx, func() { w.end(context.Cause(ctx)) })
 	err = d.setUp()

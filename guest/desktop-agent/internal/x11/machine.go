@@ -2,61 +2,189 @@ package x11
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"strconv"
 	"time"
+
+	"github.com/jezek/xgb/res"
+	"github.com/jezek/xgb/xproto"
 )
 
-// busyWindow is how long processors must have rested on a quiet screen. The
-// kernel counts their time in steps of 10 ms.
-const busyWindow = 100 * time.Millisecond
+const (
+	// busyWindow is how long a process that is at work is left alone before it
+	// is looked at again.
+	busyWindow = 100 * time.Millisecond
+	// busyShare is the share of one processor above which it is. What goes on
+	// in the background of an idle program stays well below.
+	busyShare = 0.4
+	// restlessWork is how long a process must have been at work to be taken
+	// for one that works by itself.
+	restlessWork = 2 * time.Second
+)
 
-// busyShare is the share of one processor above which the machine is at work.
-// What goes on in the background of an idle desktop stays well below.
-const busyShare = 0.4
-
-// machine tells whether the processors are busy. A nil machine never is.
-type machine struct{}
-
-// load is what the processors had worked at a moment.
-type load struct {
-	known bool
-	busy  time.Duration // of all processors together
-	when  time.Time
+// machine tells which processes of the desktop are at work. The processes of
+// the desktop are the X clients and all that they have started; what else runs
+// on the machine does not draw. The zero value knows none. The one who settles
+// owns it.
+//
+// A process that is at work even when the time to settle is up, such as a
+// browser that prepares windows nobody has asked for, is restless: it is waited
+// for once, and not again until it has rested.
+type machine struct {
+	processes map[int]process
+	when      time.Time // of the last sample, zero before the first
 }
 
-func (m *machine) sample(now time.Time) load {
-	if m == nil {
-		return load{}
+// process is what is known of a process.
+type process struct {
+	born     string    // when it was started: numbers are used again
+	work     work      // as of the last sample
+	since    time.Time // since when it has been at work; zero when it is not
+	restless bool
+
+	looks, awake int           // since the last sample: how often it was looked at, and had something to do just then
+	used         time.Duration // as of the last look
+}
+
+// work is what a process has done since it was started.
+type work struct {
+	used   time.Duration // processor time of all its threads
+	wanted time.Duration // how long its first thread, which in most programs answers the user, had to wait for a processor
+}
+
+// update takes a sample: current is what the processes have done until now.
+func (m *machine) update(now time.Time, current map[int]process) {
+	elapsed := now.Sub(m.when)
+	for pid, p := range current {
+		before, known := m.processes[pid]
+		if !known || before.born != p.born {
+			before = process{} // what it has done, it has done since then
+		}
+		did := p.work.used - before.work.used + p.work.wanted - before.work.wanted
+		worked := !m.when.IsZero() && float64(did) > busyShare*float64(elapsed)
+		// On a crowded machine a program gets little done.
+		if worked || float64(before.awake) > busyShare*float64(before.looks) {
+			p.since, p.restless = before.since, before.restless
+			if p.since.IsZero() {
+				p.since = m.when
+			}
+		}
+		p.used = before.used
+		current[pid] = p
 	}
-	stat, err := os.ReadFile("/proc/stat")
+	m.processes, m.when = current, now
+}
+
+// look reports whether no process has run since the look before and none wants
+// to run. used tells the processor time of a process, awake whether one of its
+// threads runs or wants to.
+func (m *machine) look(used func(pid int) time.Duration, awake func(pid int) bool) (pausing bool) {
+	pausing = true
+	for pid, p := range m.processes {
+		if p.restless {
+			continue
+		}
+		now, busy := used(pid), awake(pid)
+		if busy || now != p.used {
+			pausing = false
+		}
+		if p.used, p.looks = now, p.looks+1; busy {
+			p.awake++
+		}
+		m.processes[pid] = p
+	}
+	return pausing
+}
+
+// busy reports whether a process was at work between the last two updates.
+func (m *machine) busy() bool {
+	for _, p := range m.processes {
+		if !p.since.IsZero() && !p.restless {
+			return true
+		}
+	}
+	return false
+}
+
+// exhausted tells that processes have been waited for in vain.
+func (m *machine) exhausted(now time.Time) {
+	for pid, p := range m.processes {
+		if !p.since.IsZero() && now.Sub(p.since) >= restlessWork {
+			p.restless = true
+			m.processes[pid] = p
+		}
+	}
+}
+
+// clients returns the processes that have connections to the X server. It does
+// not know them when the server cannot tell, or when this process has another
+// connection.
+func (d *Display) clients(ctx context.Context) (pids []int, known bool) {
+	if !d.resources || ctx.Err() != nil {
+		return nil, false
+	}
+	spec := []res.ClientIdSpec{{Mask: res.ClientIdMaskLocalClientPID}}
+	reply, err := await(d, res.QueryClientIds(d.conn, 1, spec))
 	if err != nil {
-		return load{}
+		return nil, false
 	}
-	busy, ok := parseStat(stat)
-	return load{known: ok, busy: busy, when: now}
+	ours := uint32(d.own) &^ xproto.Setup(d.conn).ResourceIdMask
+	for _, id := range reply.Ids {
+		switch {
+		case id.Spec.Client == ours, id.Spec.Client == 0:
+			continue // 0 is the server itself
+		case id.Spec.Mask&res.ClientIdMaskLocalClientPID == 0, len(id.Value) == 0, int(id.Value[0]) == os.Getpid():
+			return nil, false
+		}
+		pids = append(pids, int(id.Value[0]))
+	}
+	return pids, true
 }
 
-// busySince reports whether the machine was at work between two samples.
-func (l load) busySince(before load) bool {
-	elapsed := l.when.Sub(before.when)
-	return l.known && before.known && elapsed > 0 && float64(l.busy-before.busy) > busyShare*float64(elapsed)
+// descendants returns roots and what they have started. The parents of all
+// processes are given.
+func descendants(roots []int, parents map[int]int) []int {
+	children := make(map[int][]int, len(parents))
+	for pid, parent := range parents {
+		children[parent] = append(children[parent], pid)
+	}
+	seen := make(map[int]bool)
+	var all []int
+	for queue := roots; len(queue) > 0; {
+		var next []int
+		for _, pid := range queue {
+			if _, exists := parents[pid]; exists && !seen[pid] {
+				seen[pid] = true
+				all = append(all, pid)
+				next = append(next, children[pid]...)
+			}
+		}
+		queue = next
+	}
+	return all
 }
 
-// parseStat reads the first line of /proc/stat: "cpu", then the time in
-// hundredths of a second in user, nice, system, idle, iowait, irq, softirq.
-func parseStat(stat []byte) (busy time.Duration, ok bool) {
-	line, _, _ := bytes.Cut(stat, []byte("\n"))
-	fields := bytes.Fields(line)
-	if len(fields) < 8 || string(fields[0]) != "cpu" {
+// parseStat reads /proc/PID/stat: the number, the name in parentheses, then
+// from the third field on the state, the parent, and as the 22nd when it was
+// started.
+func parseStat(stat []byte) (parent int, born string, ok bool) {
+	end := bytes.LastIndexByte(stat, ')') // a name may hold anything
+	fields := bytes.Fields(stat[end+1:])
+	if end < 0 || len(fields) < 20 {
+		return 0, "", false
+	}
+	n, err := strconv.ParseUint(string(fields[1]), 10, 31)
+	return int(n), string(fields[19]), err == nil
+}
+
+// parseSchedstat reads /proc/PID/schedstat: the nanoseconds that the first
+// thread has run and has waited for a processor, and how often it has run.
+func parseSchedstat(stat []byte) (waited time.Duration, ok bool) {
+	fields := bytes.Fields(stat)
+	if len(fields) < 2 {
 		return 0, false
 	}
-	for _, i := range []int{1, 2, 3, 6, 7} {
-		ticks, err := strconv.ParseUint(string(fields[i]), 10, 48)
-		if err != nil {
-			return 0, false
-		}
-		busy += time.Duration(ticks) * 10 * time.Millisecond
-	}
-	return busy, true
+	n, err := strconv.ParseUint(string(fields[1]), 10, 63)
+	return time.Duration(n), err == nil
 }

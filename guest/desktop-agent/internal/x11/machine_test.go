@@ -1,63 +1,124 @@
 package x11
 
 import (
+	"slices"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
-func TestParseStat(t *testing.T) {
+func TestMachine(t *testing.T) {
+	const ms = time.Millisecond
+	type sample struct {
+		after     time.Duration // since the sample before
+		used      time.Duration // by the process, all in all
+		wanted    time.Duration
+		exhausted bool // whether a settle has then reached its limit
+		want      bool // whether the process is waited for
+	}
 	tests := []struct {
-		stat string
-		busy time.Duration
-		ok   bool
+		name    string
+		samples []sample
 	}{
-		{"cpu  100 20 3 50000 700 4 5 0 0 0\ncpu0 1 2 3 4\n", 1320 * time.Millisecond, true},
-		{"cpu 0 0 0 0 0 0 0", 0, true},
-		{"", 0, false},
-		{"cpu 1 2 3", 0, false},
-		{"intr 1 2 3 4 5 6 7 8", 0, false},
-		{"cpu a 0 0 0 0 0 0", 0, false},
-		{"cpu -1 0 0 0 0 0 0", 0, false},
+		{"idle", []sample{{0, 500 * ms, 0, false, false}, {100 * ms, 500 * ms, 0, false, false}}},
+		{"little", []sample{{0, 0, 0, false, false}, {100 * ms, 30 * ms, 0, false, false}}},
+		{"at work", []sample{{0, 0, 0, false, false}, {100 * ms, 90 * ms, 0, false, true}, {100 * ms, 90 * ms, 0, false, false}}},
+		{"kept from work", []sample{{0, 0, 0, false, false}, {100 * ms, 10 * ms, 80 * ms, false, true}}},
+		{"at work for less than what makes it restless", []sample{
+			{0, 0, 0, false, false}, {1000 * ms, 1000 * ms, 0, true, true}, {100 * ms, 1100 * ms, 0, false, true},
+		}},
+		{"restless until it rests", []sample{
+			{0, 0, 0, false, false}, {1000 * ms, 1000 * ms, 0, false, true}, {2000 * ms, 3000 * ms, 0, true, true},
+			{5000 * ms, 8000 * ms, 0, false, false}, {100 * ms, 8100 * ms, 0, false, false},
+			{100 * ms, 8100 * ms, 0, false, false}, {100 * ms, 8200 * ms, 0, false, true},
+		}},
 	}
 	for _, tt := range tests {
-		if busy, ok := parseStat([]byte(tt.stat)); busy != tt.busy || ok != tt.ok {
-			t.Errorf("%q: busy %v, %v; want %v, %v", tt.stat, busy, ok, tt.busy, tt.ok)
+		t.Run(tt.name, func(t *testing.T) {
+			var m machine
+			now := time.Unix(1000, 0)
+			for i, s := range tt.samples {
+				now = now.Add(s.after)
+				m.update(now, map[int]process{1: {born: "5", work: work{s.used, s.wanted}}, 2: {}})
+				if got := m.busy(); got != s.want {
+					t.Errorf("sample %d: it is waited for: %v, want %v", i+1, got, s.want)
+				}
+				if s.exhausted {
+					m.exhausted(now)
+				}
+			}
+		})
+	}
+}
+
+func TestMachineOfANewProcess(t *testing.T) {
+	const ms = time.Millisecond
+	var m machine
+	now := time.Unix(1000, 0)
+	m.update(now, map[int]process{7: {born: "5", work: work{used: time.Hour}}})
+	now = now.Add(100 * ms)
+	m.update(now, map[int]process{7: {born: "6", work: work{used: 90 * ms}}})
+	if !m.busy() {
+		t.Error("a process that has the number of an earlier one is not seen to work")
+	}
+}
+
+func TestDescendants(t *testing.T) {
+	parents := map[int]int{1: 0, 10: 1, 20: 1, 21: 20, 22: 21, 30: 1, 40: 40}
+	got := descendants([]int{20, 21, 40, 99}, parents)
+	slices.Sort(got)
+	if diff := cmp.Diff([]int{20, 21, 22, 40}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestParseStat(t *testing.T) {
+	const tail = " S 1 2 3 0 -1 4194304 146 0 0 0 0 0 0 0 20 0 1 0 1153842 2998272\n"
+	tests := []struct {
+		stat   string
+		parent int
+		born   string
+		ok     bool
+	}{
+		{"42 (xterm)" + tail, 1, "1153842", true},
+		{"42 (a ) S 7 (b)" + tail, 1, "1153842", true},
+		{"42 xterm" + tail, 0, "", false},
+		{"42 (xterm) S 1 2", 0, "", false},
+		{"42 (xterm) S -1 2 3 0 -1 4194304 146 0 0 0 0 0 0 0 20 0 1 0 1153842 1", 0, "", false},
+		{"", 0, "", false},
+	}
+	for _, tt := range tests {
+		parent, born, ok := parseStat([]byte(tt.stat))
+		if ok != tt.ok || ok && (parent != tt.parent || born != tt.born) {
+			t.Errorf("%q: parent %d, born %q, %v; want %d, %q, %v", tt.stat, parent, born, ok, tt.parent, tt.born, tt.ok)
 		}
 	}
 }
 
 func FuzzParseStat(f *testing.F) {
-	f.Add([]byte("cpu  100 20 3 50000 700 4 5 0 0 0\n"))
+	f.Add([]byte("42 (xterm) S 1 2 3 0 -1 4194304 146 0 0 0 0 0 0 0 20 0 1 0 1153842 2998272"))
 	f.Fuzz(func(t *testing.T, stat []byte) {
-		if busy, ok := parseStat(stat); ok && busy < 0 {
-			t.Errorf("busy for %v", busy)
+		if parent, _, ok := parseStat(stat); ok && parent < 0 {
+			t.Errorf("the parent is %d", parent)
 		}
 	})
 }
 
-func TestBusySince(t *testing.T) {
-	start := time.Unix(1000, 0)
-	at := func(elapsed, busy time.Duration) load {
-		return load{known: true, busy: busy, when: start.Add(elapsed)}
-	}
+func TestParseSchedstat(t *testing.T) {
 	tests := []struct {
-		name string
-		now  load
-		want bool
+		stat   string
+		waited time.Duration
+		ok     bool
 	}{
-		{"idle", at(time.Second, 0), false},
-		{"a little", at(time.Second, 300*time.Millisecond), false},
-		{"one of the processors", at(time.Second, time.Second), true},
-		{"all of the processors", at(time.Second, 2*time.Second), true},
-		{"at once", at(0, 0), false},
-		{"unknown", load{}, false},
+		{"1000 2000 3\n", 2000, true},
+		{"1000", 0, false},
+		{"1000 x 3", 0, false},
+		{"", 0, false},
 	}
 	for _, tt := range tests {
-		if got := tt.now.busySince(at(0, 0)); got != tt.want {
-			t.Errorf("%s: busy is %v, want %v", tt.name, got, tt.want)
+		if waited, ok := parseSchedstat([]byte(tt.stat)); waited != tt.waited || ok != tt.ok {
+			t.Errorf("%q: %v, %v; want %v, %v", tt.stat, waited, ok, tt.waited, tt.ok)
 		}
-	}
-	if (*machine)(nil).sample(start).busySince(load{}) {
-		t.Error("a machine that is not looked at is busy")
 	}
 }

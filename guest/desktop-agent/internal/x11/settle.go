@@ -9,35 +9,48 @@ import (
 
 // SettleOptions configure [Display.Settle].
 type SettleOptions struct {
-	Quiet time.Duration // how long nothing must change; 0 means DefaultQuiet
+	// Quiet is how long nothing must change. 0 means DefaultQuiet, or less
+	// when all programs are seen to sleep without a reason to wake.
+	Quiet time.Duration
 	Limit time.Duration // longest wait for that; 0 means DefaultLimit
 }
 
 const (
 	// DefaultQuiet is longer than the delays that programs put between an
 	// input and its effect without working meanwhile, which are 100 to 150 ms.
-	DefaultQuiet = 200 * time.Millisecond
+	DefaultQuiet = 180 * time.Millisecond
 	// DefaultLimit is how long a screen that never settles is watched.
 	DefaultLimit = 3 * time.Second
 )
 
+const (
+	// restLook is how long programs must have slept, and how much later than
+	// the last change it is looked whether they do.
+	restLook = 15 * time.Millisecond
+	// lastLook is what is left of the quiet time at the last look before its
+	// end, and the time from one look to the next after it.
+	lastLook = 10 * time.Millisecond
+	// grace is how much longer than the quiet time a program is waited for that
+	// runs just then, but not enough to be at work: it may be about to draw.
+	grace = 50 * time.Millisecond
+)
+
 // Settle waits until nothing has changed on the screen for the quiet time, or
-// until the limit. What blinks or turns in a small area does not count. With
-// [Options.WholeMachine], neither does a quiet screen in front of busy
-// processors.
+// until the limit. What blinks or turns in a small area does not count. Nor
+// does a quiet screen while a program of the desktop is at work, unless it
+// worked all through an earlier Settle and has gone on since.
 //
-// Changed in the answer tells whether anything was drawn since the last input
-// action began, or since the call when a Settle came in between.
+// When nothing but sleeping programs could change the screen, it does not wait
+// for all of the default quiet time: when no thread of them has run for a
+// moment, none has set a clock to wake it soon, and none has a connection to
+// another machine.
+//
+// Changed in the answer tells whether anything was drawn since the first input
+// action after the Settle before, or since the call when there was none.
 func (d *Display) Settle(ctx context.Context, o SettleOptions) (desktop.Settled, error) {
-	if o.Quiet <= 0 {
-		o.Quiet = DefaultQuiet
-	}
-	if o.Limit <= 0 {
-		o.Limit = DefaultLimit
-	}
 	start := time.Now()
 	d.mu.Lock()
-	since := d.activity.since(start)
+	d.activity.watch()
 	d.mu.Unlock()
 	reason, err := d.settle(ctx, start, o)
 	if err != nil {
@@ -45,10 +58,9 @@ func (d *Display) Settle(ctx context.Context, o SettleOptions) (desktop.Settled,
 	}
 	end := time.Now()
 	d.mu.Lock()
-	changed := d.activity.drawn.After(since)
-	d.activity.settled = end
+	rects := d.activity.settle(d.size)
 	d.mu.Unlock()
-	return desktop.Settled{Reason: reason, ElapsedMS: int(end.Sub(start).Milliseconds()), Changed: changed}, nil
+	return desktop.Settled{Reason: reason, ElapsedMS: int(end.Sub(start).Milliseconds()), Changed: len(rects) > 0, Rects: rects}, nil
 }
 
 // Calm waits a moment for programs to react to the action before, so that the
@@ -63,18 +75,26 @@ func (d *Display) Calm(ctx context.Context) error {
 
 // calm waits a moment for programs to react in the middle of an action.
 func (d *Display) calm(ctx context.Context) error {
-	o := SettleOptions{Quiet: 40 * time.Millisecond, Limit: 500 * time.Millisecond}
-	if d.machine != nil {
-		o.Limit = DefaultLimit // it may be slow, and says when it is at rest
-	}
-	_, err := d.settle(ctx, time.Now(), o)
+	_, err := d.settle(ctx, time.Now(), SettleOptions{Quiet: 40 * time.Millisecond})
 	return err
 }
 
 func (d *Display) settle(ctx context.Context, start time.Time, o SettleOptions) (desktop.SettleReason, error) {
-	limit := start.Add(o.Limit)
+	if err := d.settling.lock(ctx, d.done); err != nil {
+		return "", err
+	}
+	defer d.settling.unlock()
+	quiet, early := o.Quiet, o.Quiet <= 0
+	if early {
+		quiet = DefaultQuiet
+	}
+	limit := start.Add(DefaultLimit)
+	if o.Limit > 0 {
+		limit = start.Add(o.Limit)
+	}
+	v := vigil{machine: &d.settling.machine}
+	v.clients, v.known = d.clients(ctx)
 	begin := start // of the quiet time
-	load := d.machine.sample(start)
 	for {
 		// What was drawn before now has been counted after the barrier.
 		if err := d.barrier(ctx); err != nil {
@@ -86,23 +106,27 @@ func (d *Display) settle(ctx context.Context, start time.Time, o SettleOptions) 
 		d.mu.Unlock()
 		if last.After(begin) {
 			begin = last
-			// What the processors did before belongs to that change, as long
-			// as enough time is left to see what they do now.
-			if begin.Add(o.Quiet).Sub(now) >= busyWindow {
-				load = d.machine.sample(now)
-			}
+			v.restart()
 		}
-		if !now.Before(begin.Add(o.Quiet)) {
-			before := load
-			if load = d.machine.sample(now); !load.busySince(before) {
+		still := now.Sub(begin)
+		switch {
+		case still >= quiet:
+			if v.atWork(now) {
+				begin = now.Add(busyWindow - quiet)
+			} else if v.pausing() || still >= quiet+grace {
 				return desktop.SettleQuiet, nil
 			}
-			begin = now.Add(busyWindow - o.Quiet)
+		case still >= min(restLook, quiet/2):
+			v.begin(now)
+			if pausing := v.pausing(); pausing && early && v.asleep(quiet-still) {
+				return desktop.SettleQuiet, nil
+			}
 		}
 		if !now.Before(limit) {
+			v.machine.exhausted(now)
 			return desktop.SettleLimit, nil
 		}
-		wake := begin.Add(o.Quiet)
+		wake := begin.Add(nextLook(now.Sub(begin), quiet, early))
 		if limit.Before(wake) {
 			wake = limit
 		}
@@ -110,4 +134,19 @@ func (d *Display) settle(ctx context.Context, start time.Time, o SettleOptions) 
 			return "", err
 		}
 	}
+}
+
+// nextLook returns when to look at the programs again, as the time since the
+// last change, after one has looked at the time still.
+func nextLook(still, quiet time.Duration, early bool) time.Duration {
+	looks := []time.Duration{min(restLook, quiet/2), quiet - lastLook, quiet}
+	if early {
+		looks = []time.Duration{restLook, 2 * restLook, 4 * restLook, 8 * restLook, quiet - lastLook, quiet}
+	}
+	for _, look := range looks {
+		if look > still {
+			return look
+		}
+	}
+	return still + lastLook
 }
