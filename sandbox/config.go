@@ -30,6 +30,7 @@ type Config struct {
 	Screen      desktop.Size  // of the desktop in pixels; the zero value means DefaultScreen
 	NoSudo      bool          // the desktop's user gets no password-less sudo
 	BootTimeout time.Duration // until the guest agent has said hello; 0 means DefaultBootTimeout
+	Background  bool          // gets the processors when nobody else wants them; nothing in the guest depends on it
 }
 
 // Disk is a block image on the host.

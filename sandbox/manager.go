@@ -25,6 +25,7 @@ type Manager struct {
 
 	mu       sync.Mutex
 	closed   bool
+	building bool // a template
 	live     map[string]*entry
 	gone     map[string]grave // of sandboxes that have ended, for an answer that says why
 	goneList []string         // keys of gone, oldest first
@@ -40,11 +41,12 @@ const maxGraves = 1024
 // another server on the same host have touched so far. What those may still
 // take is not known here: give each server of such a host a Capacity.
 type ManagerConfig struct {
-	Backend  Backend
-	StateDir string        // 0700; what a dead server left in it is removed at start
-	Capacity int           // sandboxes at once; 0 means as long as the host's free memory holds what all may take
-	Idle     time.Duration // a sandbox that nobody holds or used for this long is ended; 0 means never
-	Logger   *slog.Logger  // nil discards
+	Backend   Backend
+	StateDir  string        // 0700; what a dead server left in it is removed at start
+	Templates *Templates    // what sandboxes start from; nil means that they are booted. The manager makes what is missing, in the background
+	Capacity  int           // sandboxes at once; 0 means as long as the host's free memory holds what all may take
+	Idle      time.Duration // a sandbox that nobody holds or used for this long is ended; 0 means never
+	Logger    *slog.Logger  // nil discards
 }
 
 // Info describes one sandbox.
@@ -135,9 +137,9 @@ func (m *Manager) Create(ctx context.Context, owner string, cfg Config, onStep f
 
 	id := newSecret()
 	log := m.log.With("sandbox", id[:6]) // enough to tell them apart; the whole id is a handle
-	session, err := Start(ctx, m.cfg.Backend, cfg, StartOptions{
+	session, err := m.start(ctx, cfg, StartOptions{
 		Dir:      m.state.dir,
-		Hostname: "desktop",
+		Hostname: newHostname(),
 		OnStep:   onStep,
 		Logger:   log,
 	})

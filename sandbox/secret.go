@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/hex"
 )
 
 // newSecret returns 192 random bits in URL-safe text: a boot token or a
@@ -12,6 +13,13 @@ func newSecret() string {
 	var b [24]byte
 	rand.Read(b[:])
 	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// newHostname returns a name that tells a guest from others, for people.
+func newHostname() string {
+	var b [3]byte
+	rand.Read(b[:])
+	return "desktop-" + hex.EncodeToString(b[:])
 }
 
 // newPort returns a vsock port for a guest to dial, above the privileged ones.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -76,6 +77,15 @@ func (s *Session) control(ctx context.Context) (*desktop.Client, error) {
 			return nil, desktop.Errorf(desktop.CodeUnavailable,
 				"the guest agent is being restarted and has not come back for %v; nothing was done: try again in a few seconds", reconnectWait)
 		}
+	}
+}
+
+// notify has the next response tell something, once.
+func (s *Session) notify(notice string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !slices.Contains(s.notices, notice) {
+		s.notices = append(s.notices, notice)
 	}
 }
 

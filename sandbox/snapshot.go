@@ -37,7 +37,9 @@ func (s *Session) Snapshot(ctx context.Context) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Snapshot{cfg: s.cfg, boot: s.boot, state: state}, nil
+	cfg := s.cfg
+	cfg.Background = false // those that start from it are not wanted any less
+	return &Snapshot{cfg: cfg, boot: s.boot, state: state}, nil
 }
 
 // Resume is like [Start] for a sandbox that goes on where snap was taken. It

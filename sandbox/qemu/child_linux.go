@@ -13,6 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// leastPriority is the nice value of what can wait.
+const leastPriority = 19
+
 // child is a process that dies with this one, and that stays a zombie after its
 // death until its owner has it reaped: as long as it is one, nobody else can
 // have its pid, which names the guest's memory to the vsock device.
@@ -26,8 +29,9 @@ type child struct {
 
 // startChild starts cmd with files inherited, in a process group of its own so
 // that a Ctrl-C in this one's terminal is not for it. cred, when not nil, is
-// whom it runs as.
-func startChild(cmd *exec.Cmd, files []*os.File, cred *syscall.Credential) (*child, error) {
+// whom it runs as. In the background it gets the processors that nobody else
+// wants.
+func startChild(cmd *exec.Cmd, files []*os.File, cred *syscall.Credential, background bool) (*child, error) {
 	c := &child{
 		cmd:    cmd,
 		exited: make(chan struct{}),
@@ -47,6 +51,11 @@ func startChild(cmd *exec.Cmd, files []*os.File, cred *syscall.Credential) (*chi
 		// itself for as long as the child lives, and takes it along when it
 		// ends.
 		runtime.LockOSThread()
+		if background {
+			// A child inherits it from the thread that starts it, and in Linux
+			// each thread has its own. It fails only if it is so already.
+			_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), leastPriority)
+		}
 		if err := cmd.Start(); err != nil {
 			started <- err
 			return

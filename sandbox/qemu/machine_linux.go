@@ -183,7 +183,7 @@ func (m *machine) startQEMU(context.Context) (err error) {
 	cmd.Dir = "/"
 	cmd.Env = []string{} // nothing of the server's environment is for QEMU
 	cmd.Stderr = m.stderr
-	m.child, err = startChild(cmd, m.files.files, m.cred)
+	m.child, err = startChild(cmd, m.files.files, m.cred, m.cfg.Background)
 	m.files.close() // QEMU's ends must be QEMU's alone, so that they close with it
 	if err != nil {
 		m.qmpConn.Close()

@@ -41,8 +41,15 @@ type Backend struct {
 
 // Guest is what a guest's program has of its machine.
 type Guest struct {
-	Boot desktop.Boot // what it was told at boot
+	Boot desktop.Boot // what it was told at boot, or last
 	m    *machine
+}
+
+// Saved returns how often the guest was saved. Each time its connections end.
+func (g *Guest) Saved() int {
+	g.m.mu.Lock()
+	defer g.m.mu.Unlock()
+	return g.m.saved
 }
 
 // Dial opens a connection to the host.
@@ -50,6 +57,9 @@ func (g *Guest) Dial(ctx context.Context) (net.Conn, error) {
 	host, guest := net.Pipe()
 	select {
 	case g.m.incoming <- host:
+		g.m.mu.Lock()
+		g.m.conns = append(g.m.conns, guest)
+		g.m.mu.Unlock()
 		return guest, nil
 	case <-ctx.Done():
 	case <-g.m.ctx.Done():
@@ -73,14 +83,20 @@ func (b *Backend) Name() string { return "fake" }
 func (b *Backend) Running() int { return int(b.running.Load()) }
 
 // Start starts a guest.
-func (b *Backend) Start(ctx context.Context, _ sandbox.Config, boot desktop.Boot, _ string, onStep func(string)) (sandbox.Machine, error) {
+func (b *Backend) Start(_ context.Context, _ sandbox.Config, boot desktop.Boot, _ string, onStep func(string)) (sandbox.Machine, error) {
 	if b.StartErr != nil {
 		return nil, b.StartErr
 	}
 	if onStep != nil {
 		onStep("start fake guest")
 	}
+	return b.run(boot), nil
+}
+
+// run runs a guest that takes itself for boot.
+func (b *Backend) run(boot desktop.Boot) *machine {
 	m := &machine{incoming: make(chan net.Conn), done: make(chan struct{})}
+	m.guest = &Guest{Boot: boot, m: m}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	program := b.Guest
 	if program == nil {
@@ -90,13 +106,13 @@ func (b *Backend) Start(ctx context.Context, _ sandbox.Config, boot desktop.Boot
 	go func() {
 		defer close(m.done)
 		defer b.running.Add(-1)
-		err := program(m.ctx, &Guest{Boot: boot, m: m})
+		err := program(m.ctx, m.guest)
 		if m.ctx.Err() == nil {
 			m.err = err
 		}
 		m.cancel()
 	}()
-	return m, nil
+	return m
 }
 
 // machine is one running guest.
@@ -106,9 +122,12 @@ type machine struct {
 	incoming chan net.Conn
 	done     chan struct{}
 	err      error // after done
+	guest    *Guest
 
 	mu      sync.Mutex
 	console bytes.Buffer
+	conns   []net.Conn // the guest's ends
+	saved   int
 }
 
 func (m *machine) Isolation() sandbox.Isolation { return sandbox.IsolationEmulated }

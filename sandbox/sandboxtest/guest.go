@@ -14,13 +14,27 @@ import (
 
 // Desktop is a guest's program that behaves well: it dials, says hello and
 // answers every action as done. Its screen is grey and never changes; the
-// pointer goes where actions put it; an exec writes its command to stdout.
+// pointer goes where actions put it; an exec writes its command to stdout. When
+// it was saved it dials again, and takes itself for what the host says.
 func Desktop(ctx context.Context, g *Guest) error {
-	conn, err := g.Dial(ctx)
-	if err != nil {
-		return err
+	for {
+		saved := g.Saved()
+		conn, err := g.Dial(ctx)
+		if err != nil {
+			return err
+		}
+		err = serve(ctx, conn, Hello(g.Boot), g.take)
+		if g.Saved() == saved {
+			return err
+		}
 	}
-	return Serve(ctx, conn, Hello(g.Boot))
+}
+
+// take makes the guest what the host says that it is now.
+func (g *Guest) take(boot desktop.Boot) {
+	g.m.mu.Lock()
+	defer g.m.mu.Unlock()
+	g.Boot = boot
 }
 
 // Hello returns the right hello for a guest that was told boot.
@@ -31,11 +45,19 @@ func Hello(boot desktop.Boot) desktop.Hello {
 // Serve is what [Desktop] does on one connection, which it closes. It returns
 // when the host has closed it or ctx is done.
 func Serve(ctx context.Context, conn net.Conn, hello desktop.Hello) error {
+	return serve(ctx, conn, hello, func(desktop.Boot) {})
+}
+
+// serve is Serve for a guest that is told when it was resumed.
+func serve(ctx context.Context, conn net.Conn, hello desktop.Hello, resumed func(desktop.Boot)) error {
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	g, err := desktop.NewGuest(ctx, conn, hello)
 	if err != nil {
 		return err
+	}
+	if boot := g.Resume(); boot != nil {
+		resumed(*boot)
 	}
 	s := &server{guest: g, size: hello.Screen, waiting: make(map[uint32]context.CancelFunc)}
 	s.ctx, s.cancel = context.WithCancel(ctx)

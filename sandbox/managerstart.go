@@ -1,0 +1,95 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// start starts a sandbox from a template, or boots it when that cannot be.
+func (m *Manager) start(ctx context.Context, cfg Config, opts StartOptions) (*Session, error) {
+	t := m.cfg.Templates
+	if t == nil {
+		return Start(ctx, m.cfg.Backend, cfg, opts)
+	}
+	snap, err := t.Get(ctx, cfg)
+	if err == nil {
+		var s *Session
+		if s, err = Resume(ctx, t.cfg.Backend, snap, opts); err == nil {
+			return s, nil
+		}
+		if ctx.Err() == nil {
+			err = errors.Join(err, t.Forget(ctx, cfg))
+		}
+	}
+	if ctx.Err() != nil {
+		return nil, err
+	}
+	s, bootErr := Start(ctx, m.cfg.Backend, cfg, opts)
+	if bootErr != nil {
+		return nil, bootErr
+	}
+	switch {
+	case errors.Is(err, ErrUnsupported):
+		m.log.Info("sandbox was booted, as none can be saved here", "reason", err)
+		return s, nil
+	case !errors.Is(err, ErrNoTemplate):
+		m.log.Warn("sandbox was booted, as its template could not be used", "err", err)
+		s.notify("The saved desktop that this one was to start from could not be used, so it was booted anew, which took longer. Nothing is lost.")
+	}
+	m.buildTemplate(cfg)
+	return s, nil
+}
+
+// buildTemplate makes the template of cfg in the background, one at a time. What
+// comes in between is not worth telling a client: the next start tries again.
+func (m *Manager) buildTemplate(cfg Config) {
+	if m.begin() != nil {
+		return
+	}
+	m.mu.Lock()
+	busy := m.building
+	m.building = true
+	m.mu.Unlock()
+	if busy {
+		m.wg.Done()
+		return
+	}
+	go func() {
+		defer m.wg.Done()
+		err := m.makeTemplate(cfg)
+		m.mu.Lock()
+		m.building = false
+		m.mu.Unlock()
+		switch {
+		case err == nil:
+			m.log.Info("template is made: desktops start from it from now on", "image", cfg.Image)
+		case errors.Is(err, ErrBusy), errors.Is(err, ErrCapacity), m.ctx.Err() != nil:
+			m.log.Debug("template is not made", "err", err)
+		default:
+			m.log.Warn("template could not be made", "image", cfg.Image, "err", err)
+		}
+	}()
+}
+
+func (m *Manager) makeTemplate(cfg Config) error {
+	booking, err := m.room.take(cfg.WithDefaults().MemoryMiB)
+	if err != nil {
+		return fmt.Errorf("make template: %w", err)
+	}
+	defer booking.cancel()
+	cfg.Background = true
+	return m.cfg.Templates.Build(m.ctx, cfg, BuildOptions{Dir: m.state.dir})
+}
+
+// Preload reads the template of cfg, if there is one, so that the first sandbox
+// need not wait for that. It returns at once.
+func (m *Manager) Preload(cfg Config) {
+	if m.cfg.Templates == nil || m.begin() != nil {
+		return
+	}
+	go func() {
+		defer m.wg.Done()
+		m.cfg.Templates.Get(m.ctx, cfg) // whoever needs it will be told
+	}()
+}

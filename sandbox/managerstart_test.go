@@ -1,0 +1,141 @@
+package sandbox_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/vmette/vmette-mcp/desktop"
+	"github.com/vmette/vmette-mcp/sandbox"
+	"github.com/vmette/vmette-mcp/sandbox/sandboxtest"
+)
+
+// How the fake backend calls the two ways to start.
+const (
+	cold = "start fake guest"
+	warm = "resume fake guest"
+)
+
+// started creates a sandbox, waits until nothing goes on in the background any
+// more, and returns how it was started and what its first response tells.
+func started(t *testing.T, m *sandbox.Manager, cfg sandbox.Config) (how string, notices []string) {
+	t.Helper()
+	l, err := m.Create(t.Context(), "alice", cfg, func(step string) {
+		if slices.Contains([]string{cold, warm}, step) {
+			how = step
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Release()
+	res, err := l.Session().Do(t.Context(), desktop.Screenshot{}, desktop.Observe{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Session().Stop()
+	synctest.Wait()
+	return how, res.Notices
+}
+
+func TestManagerMakesTheTemplateOnFirstUse(t *testing.T) {
+	cfg, dir, state := bootable(t), t.TempDir(), t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		b := new(sandboxtest.Backend)
+		ts := openTemplates(t, dir, b)
+		m, _ := manager(t, state, func(c *sandbox.ManagerConfig) { c.Backend, c.Templates = b, ts })
+		for i, want := range []string{cold, warm, warm} {
+			if how, notices := started(t, m, cfg); how != want || len(notices) > 0 {
+				t.Errorf("sandbox %d: %s, want %s; it tells %q", i, how, want, notices)
+			}
+		}
+		if n := b.Running(); n != 0 {
+			t.Errorf("%d machines run", n)
+		}
+	})
+}
+
+func TestManagerBootsWhatHasNoUsableTemplate(t *testing.T) {
+	cfg, dir, state := bootable(t), t.TempDir(), t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		b := new(sandboxtest.Backend)
+		made := openTemplates(t, dir, b)
+		buildTemplate(t, made, cfg)
+		key, err := made.Key(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Truncate(filepath.Join(dir, key, "machine", "state.json"), 10); err != nil {
+			t.Fatal(err)
+		}
+		ts := openTemplates(t, dir, b)
+		m, _ := manager(t, state, func(c *sandbox.ManagerConfig) { c.Backend, c.Templates = b, ts })
+		how, notices := started(t, m, cfg)
+		if how != cold || len(notices) != 1 || !strings.Contains(notices[0], "booted anew") {
+			t.Errorf("with a broken template: %s, it tells %q", how, notices)
+		}
+		if how, notices := started(t, m, cfg); how != warm || len(notices) > 0 {
+			t.Errorf("after that: %s, it tells %q", how, notices)
+		}
+	})
+}
+
+// An image that is built anew makes its template stale.
+func TestManagerMakesAStaleTemplateAnew(t *testing.T) {
+	cfg, dir, state := bootable(t), t.TempDir(), t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		b := new(sandboxtest.Backend)
+		ts := openTemplates(t, dir, b)
+		buildTemplate(t, ts, cfg)
+		m, _ := manager(t, state, func(c *sandbox.ManagerConfig) { c.Backend, c.Templates = b, ts })
+		put(t, cfg.Root.Path, "another root, and a longer one")
+		for i, want := range []string{cold, warm} {
+			if how, notices := started(t, m, cfg); how != want || len(notices) > 0 {
+				t.Errorf("sandbox %d: %s, want %s; it tells %q", i, how, want, notices)
+			}
+		}
+	})
+}
+
+func TestManagerMakesNoTemplateWithoutRoom(t *testing.T) {
+	cfg, dir, state := bootable(t), t.TempDir(), t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		b := new(sandboxtest.Backend)
+		ts := openTemplates(t, dir, b)
+		m, _ := manager(t, state, func(c *sandbox.ManagerConfig) { c.Backend, c.Templates, c.Capacity = b, ts, 1 })
+		l, err := m.Create(t.Context(), "alice", cfg, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Release()
+		synctest.Wait()
+		if list, err := ts.List(); err != nil || len(list) > 0 {
+			t.Errorf("templates: %v, %v", list, err)
+		}
+	})
+}
+
+// unsaved is a backend on a host where nothing can be saved.
+type unsaved struct{ sandbox.Snapshotter }
+
+func (unsaved) Fingerprint(context.Context, sandbox.Config) (string, error) {
+	return "", sandbox.ErrUnsupported
+}
+
+func TestManagerBootsWhereNothingCanBeSaved(t *testing.T) {
+	cfg, dir, state := bootable(t), t.TempDir(), t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		b := unsaved{new(sandboxtest.Backend)}
+		ts := openTemplates(t, dir, b)
+		m, _ := manager(t, state, func(c *sandbox.ManagerConfig) { c.Backend, c.Templates = b, ts })
+		for range 2 {
+			if how, notices := started(t, m, cfg); how != cold || len(notices) > 0 {
+				t.Errorf("%s, it tells %q", how, notices)
+			}
+		}
+	})
+}

@@ -1,0 +1,232 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+)
+
+// ErrNoTemplate reports that there is no template of a config yet, or none that
+// is still what a cold boot would make. [Templates.Build] makes one.
+var ErrNoTemplate = errors.New("no template")
+
+// Templates keeps desktops that were booted, had settled and were saved, so that
+// new ones start from them in a fraction of the time. It is safe for concurrent
+// use, by several processes too.
+//
+//	KEY/template.json   what it is, and of what it was made
+//	KEY/machine/        the saved machine
+//	KEY.new/            a template on its way
+//	KEY.lock            held by who makes it
+//
+// A KEY is a hash of everything that went in: see [Templates.Key]. A directory
+// without a template.json is no template: that file is written last and removed
+// first.
+type Templates struct {
+	cfg TemplatesConfig
+	log *slog.Logger
+
+	mu     sync.Mutex
+	closed bool
+	loaded map[string]*loading // by key
+	hashes map[string]hashed   // of files that went into keys, by path
+}
+
+// TemplatesConfig says where templates are and what is in them. Dir and Backend
+// are needed.
+type TemplatesConfig struct {
+	Dir       string // made with mode 0700: what is in it can be read by nobody else
+	Backend   Snapshotter
+	NoBrowser bool         // do not start the browser of the image before the desktop is saved
+	Logger    *slog.Logger // nil discards
+}
+
+// loading is a template that is being read into memory, or is there.
+type loading struct {
+	done chan struct{} // closed when snap or err is there
+	snap *Snapshot
+	err  error
+}
+
+// keepTemplates is how long a template is kept after its last use once others are
+// made: those of other configs may be needed again.
+const keepTemplates = 7 * 24 * time.Hour
+
+// OpenTemplates opens the directory, and removes what processes that were killed
+// left in it.
+func OpenTemplates(cfg TemplatesConfig) (*Templates, error) {
+	if cfg.Dir == "" || cfg.Backend == nil {
+		return nil, fmt.Errorf("%w: templates need a directory and a backend", ErrInvalidConfig)
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("open templates: %w", err)
+	}
+	t := &Templates{cfg: cfg, log: cfg.Logger, loaded: make(map[string]*loading), hashes: make(map[string]hashed)}
+	if err := t.sweep(); err != nil {
+		return nil, fmt.Errorf("open templates: %w", err)
+	}
+	return t, nil
+}
+
+// Get returns the template of cfg, which the Templates keep: it is not to be
+// closed. It is read and verified on first use. The error matches
+// [ErrNoTemplate] when there is none, and [ErrUnsupported] when there can be
+// none. Any other one tells of a template that cannot be used; it has been
+// removed.
+func (t *Templates) Get(ctx context.Context, cfg Config) (*Snapshot, error) {
+	key, err := t.Key(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	t.mu.Lock()
+	if t.closed {
+		t.mu.Unlock()
+		return nil, fmt.Errorf("%w: the server is closing", ErrStopped)
+	}
+	l := t.loaded[key]
+	if l == nil {
+		l = &loading{done: make(chan struct{})}
+		t.loaded[key] = l
+		// Whoever asks first may give up; others wait for it as well.
+		go t.load(context.WithoutCancel(ctx), key, l)
+	}
+	t.mu.Unlock()
+	select {
+	case <-l.done:
+		return l.snap, l.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// load reads the template of key from the disk.
+func (t *Templates) load(ctx context.Context, key string, l *loading) {
+	begun := time.Now()
+	snap, err := t.read(ctx, key)
+	if err != nil && !errors.Is(err, ErrNoTemplate) {
+		t.log.Warn("template cannot be used", "template", short(key), "err", err)
+		if rmErr := t.discard(key); rmErr != nil {
+			t.log.Warn("remove template", "template", short(key), "err", rmErr)
+		}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err != nil {
+		delete(t.loaded, key) // so that a later call looks again
+	} else {
+		t.log.Info("template loaded", "template", short(key), "took", time.Since(begun).Round(time.Millisecond))
+	}
+	l.snap, l.err = snap, err
+	close(l.done)
+}
+
+// Forget has the next Get read the template of cfg anew, and removes it from the
+// disk: it has turned out to be of no use.
+func (t *Templates) Forget(ctx context.Context, cfg Config) error {
+	key, err := t.Key(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	l := t.loaded[key]
+	if l != nil && closed(l.done) {
+		delete(t.loaded, key)
+	}
+	t.mu.Unlock()
+	if l != nil && closed(l.done) && l.snap != nil {
+		l.snap.Close()
+	}
+	return t.discard(key)
+}
+
+// Close frees the memory of the templates. Sandboxes that were started from them
+// go on.
+func (t *Templates) Close() error {
+	t.mu.Lock()
+	t.closed = true
+	loaded := t.loaded
+	t.loaded = make(map[string]*loading)
+	t.mu.Unlock()
+	var errs []error
+	for _, l := range loaded {
+		<-l.done
+		if l.snap != nil {
+			errs = append(errs, l.snap.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// sweep removes templates on their way whose makers are gone.
+func (t *Templates) sweep() error {
+	entries, err := os.ReadDir(t.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		key, ok := strings.CutSuffix(e.Name(), newSuffix)
+		if !ok {
+			continue
+		}
+		lock, err := tryLock(t.lockPath(key))
+		if errors.Is(err, errLocked) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		err = os.RemoveAll(t.newPath(key))
+		lock.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prune removes templates that nobody has used for long.
+func (t *Templates) prune() {
+	list, err := t.List()
+	if err != nil {
+		t.log.Warn("list templates", "err", err)
+	}
+	for _, i := range list {
+		if time.Since(i.Used) > keepTemplates {
+			t.log.Info("removing a template that was not used for long", "template", short(i.Key), "image", i.Image)
+			if err := t.discard(i.Key); err != nil {
+				t.log.Warn("remove template", "template", short(i.Key), "err", err)
+			}
+		}
+	}
+}
+
+// discard removes a template from the disk.
+func (t *Templates) discard(key string) error {
+	err := os.Remove(filepath.Join(t.path(key), manifestFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.RemoveAll(t.path(key))
+}
+
+const (
+	newSuffix  = ".new"
+	lockSuffix = ".lock"
+)
+
+func (t *Templates) path(key string) string     { return filepath.Join(t.cfg.Dir, key) }
+func (t *Templates) newPath(key string) string  { return t.path(key) + newSuffix }
+func (t *Templates) lockPath(key string) string { return t.path(key) + lockSuffix }
+
+// short is enough of a key to tell templates apart.
+func short(key string) string { return key[:min(12, len(key))] }
