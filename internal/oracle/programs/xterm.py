@@ -31,7 +31,7 @@ SEQUENCE = re.compile(
     rb"|\x1b\[(?P<focus>[IO])"
     rb"|\x1b\[\?1016;(?P<pixels>\d)\$y"
     rb"|\x1b\[27;(?P<modified>\d+;\d+)~"
-    rb"|(?P<key>\x1b\[[0-9;]*[~A-Za-z]|\x1bO[A-Za-z]|\x1b[^\[O])"
+    rb"|(?P<key>\x1b\[[0-9;]*[~A-Za-z]|\x1bO[A-Za-z]|\x1b(?=\x1b)|\x1b[^\[O\x1b])"
 )
 # What may become a sequence with the next bytes.
 PARTIAL = re.compile(rb"\x1b(\[[<?0-9;$-]*|O)?$")
@@ -84,6 +84,7 @@ class Terminal:
         """Gets a key that xterm would not have told apart from another."""
         held = modifiers(code - 1)
         if held in ([], ["shift"]):
+            held = []  # as with most others of these, the character says it
             self.text += chr(point).encode()
         record("keydown", key=chr(point), modifiers=held)
 
@@ -94,7 +95,8 @@ class Terminal:
             record("motion", **at)
         elif 64 <= number < 68:
             dx, dy = [(0, -1), (0, 1), (-1, 0), (1, 0)][number - 64]
-            record("wheel", dx=dx, dy=dy, **at)
+            if down:
+                record("wheel", dx=dx, dy=dy, **at)
         else:
             button = number + 1 if number < 64 else number - 128 + 8
             record("press" if down else "release", button=button, **at)
@@ -142,8 +144,7 @@ def outside():
         "internalBorder": "0",
         "borderWidth": "0",
         "scrollBar": "false",
-        "omitTranslation": "popup-menu",
-        "modifyOtherKeys": "2",
+        "omitTranslation": "popup-menu,reset,select",
         "metaSendsEscape": "true",
         "utf8": "1",
         "locale": "false",

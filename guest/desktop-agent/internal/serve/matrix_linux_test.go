@@ -24,7 +24,7 @@ func TestMatrix(t *testing.T) {
 				Host:   oracle.Local{Display: x.Display, Dir: t.TempDir()},
 				Driver: serveDisplay(t, x),
 				Cells:  matrix.Cells(),
-				Limit:  1500 * time.Millisecond,
+				Limit:  5 * time.Second,
 				Start:  time.Minute,
 			})
 		})

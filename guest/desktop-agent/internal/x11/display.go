@@ -53,7 +53,8 @@ type Display struct {
 	tickets  uint32 // for the keys of barriers and pongs
 	stale    bool   // the keymap has changed since it was read
 
-	input input
+	input   input
+	manager manager
 	camera
 	settling settling
 }
@@ -80,7 +81,7 @@ func Open(ctx context.Context, display string, opts Options) (*Display, error) {
 		pongs:    make(map[uint32]waiter),
 		stale:    true,
 		input:    newInput(),
-		settling: newSettling(),
+		settling: newSettling(display),
 	}
 	stop := context.AfterFunc(ctx, func() { w.end(context.Cause(ctx)) })
 	err = d.setUp()
@@ -139,7 +140,8 @@ func (d *Display) setUp() error {
 	if d.own, err = xproto.NewWindowId(d.conn); err != nil {
 		return err
 	}
-	xproto.CreateWindow(d.conn, 0, d.own, d.root, -1, -1, 1, 1, 0, xproto.WindowClassInputOnly, 0, 0, nil)
+	xproto.CreateWindow(d.conn, 0, d.own, d.root, -1, -1, 1, 1, 0, xproto.WindowClassInputOnly, 0,
+		xproto.CwEventMask, []uint32{xproto.EventMaskPropertyChange})
 	// Structure: the screen's size. Substructure: where clients send pongs.
 	xproto.ChangeWindowAttributes(d.conn, d.root, xproto.CwEventMask,
 		[]uint32{xproto.EventMaskStructureNotify | xproto.EventMaskSubstructureNotify})

@@ -17,6 +17,11 @@ type atoms struct {
 	scratch     xproto.Atom // property of the root window: keycodes that are ours
 	wmProtocols xproto.Atom
 	netWMPing   xproto.Atom
+
+	supportingManager xproto.Atom
+	netSupported      xproto.Atom
+	requestExtents    xproto.Atom
+	frameExtents      xproto.Atom
 }
 
 func (d *Display) internAtoms() (a atoms, err error) {
@@ -28,6 +33,10 @@ func (d *Display) internAtoms() (a atoms, err error) {
 		{&a.scratch, "_VMETTE_SCRATCH_KEYCODES"},
 		{&a.wmProtocols, "WM_PROTOCOLS"},
 		{&a.netWMPing, "_NET_WM_PING"},
+		{&a.supportingManager, "_NET_SUPPORTING_WM_CHECK"},
+		{&a.netSupported, "_NET_SUPPORTED"},
+		{&a.requestExtents, "_NET_REQUEST_FRAME_EXTENTS"},
+		{&a.frameExtents, "_NET_FRAME_EXTENTS"},
 	}
 	for _, n := range names {
 		r, err := await(d, xproto.InternAtom(d.conn, false, uint16(len(n.name)), n.name))
@@ -56,6 +65,12 @@ func (d *Display) drain() {
 			d.extensionEvent(e)
 		case xproto.ClientMessageEvent:
 			d.message(e)
+		case xproto.PropertyNotifyEvent:
+			if e.Window == d.own && e.Atom == d.atoms.frameExtents {
+				d.mu.Lock()
+				d.manager.answer()
+				d.mu.Unlock()
+			}
 		case xproto.ConfigureNotifyEvent:
 			if e.Window == d.root {
 				d.resized(desktop.Size{Width: int(e.Width), Height: int(e.Height)})

@@ -39,7 +39,7 @@ func (d *Display) Key(ctx context.Context, a desktop.Key) error {
 			d.pressKeys(strokes[n:])
 			d.releaseTo(held)
 		}
-		return nil
+		return d.managed(ctx)
 	})
 }
 

@@ -83,10 +83,13 @@ func (d *Display) Click(ctx context.Context, a desktop.Click) error {
 	})
 }
 
-// clicked remembers when a button was pressed or released. It is the server's
-// time that counts, which may be behind.
+// clicked sees what a button did pass the window manager, and remembers when it
+// was. It is the server's time that counts, which may be behind.
 func (d *Display) clicked(ctx context.Context) error {
 	err := d.barrier(ctx)
+	if err == nil {
+		err = d.managed(ctx)
+	}
 	d.input.last.when = time.Now()
 	return err
 }
@@ -101,7 +104,7 @@ func (d *Display) ButtonDown(ctx context.Context, a desktop.ButtonDown) error {
 			return err
 		}
 		d.press(press{xproto.ButtonPress, byte(a.Button)})
-		return nil
+		return d.managed(ctx)
 	})
 }
 

@@ -1,0 +1,249 @@
+package matrix
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/vmette/vmette-mcp/desktop"
+	"github.com/vmette/vmette-mcp/internal/oracle"
+)
+
+// Cell is one thing that is done to each application.
+type Cell struct {
+	Action string // the row of desktop.Actions that it belongs to
+	Name   string // tells it apart from the others of that action
+	Do     []desktop.Action
+
+	want []finger // what fingers would do for it, beginning at home
+	text string   // what it enters into the first text field, if anything
+}
+
+// Home is where the pointer is when a cell begins. Nothing is there.
+var home = desktop.Point{X: 820, Y: 300}
+
+// Screen is the size of the desktop that the cells are made for.
+var Screen = desktop.Size{Width: 1280, Height: 800}
+
+var corners = []struct {
+	name string
+	at   desktop.Point
+}{
+	{"top left corner", desktop.Point{X: 0, Y: 0}},
+	{"top right corner", desktop.Point{X: Screen.Width - 1, Y: 0}},
+	{"bottom left corner", desktop.Point{X: 0, Y: Screen.Height - 1}},
+	{"bottom right corner", desktop.Point{X: Screen.Width - 1, Y: Screen.Height - 1}},
+}
+
+var buttons = []struct {
+	name   string
+	number desktop.Button
+}{
+	{"left", desktop.Left}, {"middle", desktop.Middle}, {"right", desktop.Right}, {"back", desktop.Back}, {"forward", desktop.Forward},
+}
+
+var holds = [][]string{nil, {"shift"}, {"ctrl"}, {"alt"}, {"super"}, {"ctrl", "shift"}}
+
+var counts = []string{"", "once", "twice", "three times"}
+
+// Cells is everything that is done.
+func Cells() []Cell {
+	var all []Cell
+	for _, cells := range [][]Cell{moveCells(), clickCells(), buttonCells(), dragCells(), scrollCells(), typeCells(), keyCells(), holdCells(), batchCells()} {
+		all = append(all, cells...)
+	}
+	return all
+}
+
+func moveCells() []Cell {
+	var cells []Cell
+	for _, c := range corners {
+		cells = append(cells, Cell{"move", c.name, []desktop.Action{desktop.Move{To: c.at}}, moves(c.at), ""})
+	}
+	at := desktop.Point{X: 641, Y: 333}
+	return append(cells, Cell{"move", "middle", []desktop.Action{desktop.Move{To: at}}, moves(at), ""})
+}
+
+// grid returns points with nothing there, each so far from the others that
+// clicks on two of them are no double click.
+func grid() func() desktop.Point {
+	n := -1
+	return func() desktop.Point {
+		n++
+		return desktop.Point{X: 761 + 37*(n%14), Y: 31 + 31*(n/14%8)}
+	}
+}
+
+func clickCells() []Cell {
+	var cells []Cell
+	next := grid()
+	add := func(name string, c desktop.Click) {
+		want := sequence(moves(*c.At), around(c.Modifiers, clicks(c.Button, c.Count, *c.At)))
+		cells = append(cells, Cell{"click", name, []desktop.Action{c}, want, ""})
+	}
+	for _, b := range buttons {
+		for count := 1; count <= 3; count++ {
+			for _, held := range holds {
+				at := next()
+				name := strings.Join(append([]string{b.name, counts[count]}, held...), " ")
+				add(name, desktop.Click{Button: b.number, Count: count, At: &at, Modifiers: held})
+			}
+		}
+	}
+	for _, c := range corners {
+		add(c.name, desktop.Click{Button: desktop.Left, Count: 1, At: &c.at})
+	}
+	here := desktop.Click{Button: desktop.Left, Count: 1}
+	return append(cells, Cell{"click", "where the pointer is", []desktop.Action{here}, clicks(desktop.Left, 1, home), ""})
+}
+
+func buttonCells() []Cell {
+	var cells []Cell
+	from, to := desktop.Point{X: 790, Y: 320}, desktop.Point{X: 990, Y: 400}
+	for _, b := range buttons {
+		do := []desktop.Action{desktop.Move{To: from}, desktop.ButtonDown{Button: b.number}, desktop.Move{To: to}, desktop.ButtonUp{Button: b.number}}
+		want := sequence(moves(from), []finger{down(b.number, from)}, moves(to), []finger{up(b.number, to)})
+		cells = append(cells, Cell{"button_down", b.name, do, want, ""}, Cell{"button_up", b.name, do, want, ""})
+	}
+	return cells
+}
+
+func dragCells() []Cell {
+	path := []desktop.Point{{X: 760, Y: 60}, {X: 1100, Y: 90}, {X: 1000, Y: 350}, {X: 800, Y: 380}, {X: 1250, Y: 400}}
+	var cells []Cell
+	add := func(name string, d desktop.Drag) {
+		first, last := d.Path[0], d.Path[len(d.Path)-1]
+		want := sequence(moves(first), around(d.Modifiers, sequence([]finger{down(d.Button, first)}, moves(d.Path[1:]...), []finger{up(d.Button, last)})))
+		cells = append(cells, Cell{"drag", name, []desktop.Action{d}, want, ""})
+	}
+	for _, b := range buttons {
+		add(b.name, desktop.Drag{Button: b.number, Path: path[:2]})
+	}
+	for _, held := range holds[1:] {
+		add("left "+strings.Join(held, " "), desktop.Drag{Button: desktop.Left, Path: path[1:3], Modifiers: held})
+	}
+	add("many points", desktop.Drag{Button: desktop.Left, Path: path})
+	add("from corner to corner", desktop.Drag{Button: desktop.Left, Path: []desktop.Point{corners[1].at, corners[3].at}})
+	here := desktop.Drag{Button: desktop.Left, Path: path[:1]}
+	cells = append(cells, Cell{"drag", "from where the pointer is", []desktop.Action{here}, sequence([]finger{down(desktop.Left, home)}, moves(path[0]), []finger{up(desktop.Left, path[0])}), ""})
+
+	from, to := oracle.Middle(oracle.Parts.Source), oracle.Middle(oracle.Parts.Target)
+	for _, d := range []struct {
+		name string
+		path []desktop.Point
+	}{
+		{"and drop", []desktop.Point{from, to}},
+		{"and drop on a long way", []desktop.Point{from, {X: 400, Y: 400}, {X: 720, Y: 40}, to}},
+	} {
+		do := desktop.Drag{Button: desktop.Left, Path: d.path}
+		cells = append(cells, Cell{"drag", d.name, []desktop.Action{do}, sequence(moves(from), []finger{{what: carry, at: from, to: to}}), ""})
+	}
+	return cells
+}
+
+func scrollCells() []Cell {
+	at := desktop.Point{X: 900, Y: 333}
+	var cells []Cell
+	add := func(name string, s desktop.Scroll, dx, dy int) {
+		s.At = &at
+		want := sequence(moves(at), around(s.Modifiers, turns(at, dx, dy)))
+		cells = append(cells, Cell{"scroll", name, []desktop.Action{s}, want, ""})
+	}
+	for _, s := range []struct {
+		name   string
+		dx, dy int
+	}{
+		{"up", 0, -1}, {"down", 0, 1}, {"left", -1, 0}, {"right", 1, 0}, {"down by 10", 0, 10}, {"left by 7", -7, 0}, {"down and right", 2, 3},
+	} {
+		add(s.name, desktop.Scroll{DX: s.dx, DY: s.dy}, s.dx, s.dy)
+	}
+	for _, held := range holds[1:] {
+		add("down by 2 "+strings.Join(held, " "), desktop.Scroll{DY: 2, Modifiers: held}, 0, 2)
+	}
+	return cells
+}
+
+func typeCells() []Cell {
+	field := oracle.Middle(oracle.Parts.Text)
+	var cells []Cell
+	for _, t := range []struct{ name, text, keys string }{
+		{"a line", "Hello, World; 1 + 2 < 4?", "+Shift_L H -Shift_L e l l o comma space +Shift_L W -Shift_L o r l d semicolon space 1 space +Shift_L plus -Shift_L space 2 space +Shift_L less -Shift_L space 4 +Shift_L question -Shift_L"},
+		{"lines", "one\n\ttwo\n", "o n e Return Tab t w o Return"},
+		{"Unicode", "Straße, Ελλάς, Жук, 漢字, שלום, 🎉", ""},
+	} {
+		var want []finger
+		if t.keys != "" {
+			want = sequence(moves(field), clicks(desktop.Left, 1, field), keys(t.keys))
+		}
+		do := []desktop.Action{desktop.Click{Button: desktop.Left, Count: 1, At: &field}, desktop.Type{Text: t.text}}
+		cells = append(cells, Cell{"type", t.name, do, want, t.text})
+	}
+	return cells
+}
+
+func keyCells() []Cell {
+	var cells []Cell
+	for _, k := range []struct{ chord, keys string }{
+		{"a", "a"},
+		{"A", "+Shift_L A -Shift_L"},
+		{"Return", "Return"},
+		{"Tab", "Tab"},
+		{"BackSpace", "BackSpace"},
+		{"Delete", "Delete"},
+		{"Escape", "Escape"},
+		{"space", "space"},
+		{"Left", "Left"},
+		{"Page_Down", "Page_Down"},
+		{"Home", "Home"},
+		{"F1", "F1"},
+		{"F5", "F5"},
+		{"F12", "F12"},
+		{"ctrl+a", "+Control_L a -Control_L"},
+		{"ctrl+shift+x", "+Control_L +Shift_L X -Shift_L -Control_L"},
+		{"ctrl+alt+k", "+Control_L +Alt_L k -Alt_L -Control_L"},
+		{"super+k", "+Super_L k -Super_L"},
+		{"alt+Left", "+Alt_L Left -Alt_L"},
+		{"shift+F3", "+Shift_L F3 -Shift_L"},
+		{"shift+Tab", "+Shift_L Tab -Shift_L"},
+		{"ctrl++", "+Control_L +Shift_L plus -Shift_L -Control_L"},
+		{"ctrl+minus", "+Control_L minus -Control_L"},
+		{"question", "+Shift_L question -Shift_L"},
+		{"less", "+Shift_L less -Shift_L"},
+		{"shift", "+Shift_L -Shift_L"},
+		{"ctrl+shift", "+Control_L +Shift_L -Shift_L -Control_L"},
+	} {
+		cells = append(cells, Cell{"key", k.chord, []desktop.Action{desktop.Key{Keys: k.chord}}, keys(k.keys), ""})
+	}
+	return append(cells,
+		Cell{"key", "x 100 times", []desktop.Action{desktop.Key{Keys: "x", Repeat: 100}}, keys(strings.Repeat("x ", 100)), ""},
+		Cell{"key", "shift+Right 5 times", []desktop.Action{desktop.Key{Keys: "shift+Right", Repeat: 5}}, keys("+Shift_L " + strings.Repeat("Right ", 5) + "-Shift_L"), ""},
+	)
+}
+
+func holdCells() []Cell {
+	var cells []Cell
+	for _, k := range []struct {
+		chord string
+		ms    int
+		keys  string
+	}{
+		{"a", 200, "a"},
+		{"shift+Down", 100, "+Shift_L Down -Shift_L"},
+		{"ctrl", 100, "+Control_L -Control_L"},
+		{"z", 900, "+z *z -z"},
+	} {
+		name := fmt.Sprintf("%s for %d ms", k.chord, k.ms)
+		cells = append(cells, Cell{"hold_key", name, []desktop.Action{desktop.HoldKey{Keys: k.chord, DurationMS: k.ms}}, keys(k.keys), ""})
+	}
+	return cells
+}
+
+func batchCells() []Cell {
+	at := desktop.Point{X: 1100, Y: 320}
+	do := desktop.Batch{Actions: []desktop.Step{
+		{Action: desktop.Click{Button: desktop.Left, Count: 2, At: &at}},
+		{Action: desktop.Key{Keys: "ctrl+b"}},
+		{Action: desktop.Scroll{DY: 1}},
+	}}
+	want := sequence(moves(at), clicks(desktop.Left, 2, at), keys("+Control_L b -Control_L"), turns(at, 0, 1))
+	return []Cell{{"batch", "click, key, scroll", []desktop.Action{do}, want, ""}}
+}
