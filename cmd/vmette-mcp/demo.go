@@ -83,6 +83,7 @@ func (c demoCmd) serverArgs(a *app) []string {
 	args := []string{
 		"serve",
 		"--image", c.Image,
+		"--start", "cold",
 		"--cpus", strconv.Itoa(c.CPUs),
 		"--memory", strconv.Itoa(c.Memory),
 		"--screen", desktop.Size(c.Screen).String(),

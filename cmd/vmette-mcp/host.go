@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 
@@ -34,6 +35,11 @@ type sandboxFlags struct {
 	Sudo   bool       `help:"Let the desktop's user become root in its own machine, without a password." default:"true" negatable:""`
 	Accel  string     `help:"How the guest runs: auto, kvm or tcg (emulated) (default ${default})." default:"auto" enum:"auto,kvm,tcg" placeholder:"HOW"`
 	Vsock  string     `help:"What connects guest and host: auto, vhost-user or vhost (default ${default})." default:"auto" enum:"auto,vhost-user,vhost" placeholder:"DOOR"`
+}
+
+// templateFlags say what is in a template.
+type templateFlags struct {
+	WarmBrowser bool `help:"Save a desktop with its browser started, which takes half a minute where it is emulated." default:"true" negatable:""`
 }
 
 // config returns the part of a sandbox's configuration that does not depend on
@@ -68,6 +74,25 @@ func (a *app) openHost(f sandboxFlags) (*host, error) {
 		return nil, err
 	}
 	return &host{store: store, agent: bin, backend: backend}, nil
+}
+
+// templates opens the saved desktops of the cache. They are nil for a backend that
+// saves none.
+func (h *host) templates(f templateFlags, log *slog.Logger) (*sandbox.Templates, error) {
+	return openTemplates(h.backend, h.store.Dir(), f, log)
+}
+
+func openTemplates(b sandbox.Backend, cacheDir string, f templateFlags, log *slog.Logger) (*sandbox.Templates, error) {
+	saver, ok := b.(sandbox.Snapshotter)
+	if !ok {
+		return nil, nil
+	}
+	return sandbox.OpenTemplates(sandbox.TemplatesConfig{
+		Dir:       filepath.Join(cacheDir, "templates"),
+		Backend:   saver,
+		NoBrowser: !f.WarmBrowser,
+		Logger:    log,
+	})
 }
 
 // stateDirectory returns where sandboxes keep what they need while they run:

@@ -61,6 +61,16 @@ func (im *images) Config(ctx context.Context) (sandbox.Config, error) {
 	return bootConfig(im.store, img, im.agent, im.base)
 }
 
+// ready returns what new desktops boot if its image is there, and builds nothing.
+func (im *images) ready(ctx context.Context) (sandbox.Config, bool) {
+	img, err := im.store.Get(ctx, im.spec)
+	if err != nil {
+		return sandbox.Config{}, false
+	}
+	cfg, err := bootConfig(im.store, img, im.agent, im.base)
+	return cfg, err == nil
+}
+
 // build sees to it that the image is being built and returns how far that is,
 // or, once, why it failed; the call after that tries again.
 func (im *images) build() error {

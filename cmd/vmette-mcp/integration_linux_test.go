@@ -17,7 +17,7 @@ import (
 
 // startServer starts this program as a server, with the minimal image and a
 // state directory of its own.
-func startServer(t *testing.T, state string) *mcpclient.Client {
+func startServer(t *testing.T, state string, flags ...string) *mcpclient.Client {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("boots a guest, which -short leaves out")
@@ -38,7 +38,7 @@ func startServer(t *testing.T, state string) *mcpclient.Client {
 	}
 	client, err := mcpclient.Start(t.Context(), mcpclient.Options{
 		Path:   self,
-		Args:   []string{"serve", "--image", rootfs.MinimalSpec, "--state-dir", state},
+		Args:   append([]string{"serve", "--image", rootfs.MinimalSpec, "--state-dir", state}, flags...),
 		Env:    append(os.Environ(), asCommand+"=1"),
 		Stderr: t.Output(),
 	})
@@ -64,7 +64,7 @@ func call(t *testing.T, c *mcpclient.Client, tool string, args map[string]any) *
 // TestIntegrationServe drives a real guest over stdio, and then closes standard
 // input while the desktop is still there.
 func TestIntegrationServe(t *testing.T) {
-	client := startServer(t, t.TempDir())
+	client := startServer(t, t.TempDir(), "--start", "cold")
 	defer client.Close()
 
 	created := call(t, client, "desktop_create", nil)
@@ -150,14 +150,14 @@ func TestIntegrationKill(t *testing.T) {
 
 	boot := bootTime(t, state)
 	for range times {
-		client := startServer(t, state)
+		client := startServer(t, state, "--start", "cold")
 		// Two thirds of the moments lie in the boot, the others in its use.
 		moment := time.Duration(moments.Int64N(int64(boot) * 3 / 2))
 		killAt(t, client, moment)
 	}
 
 	// The next start cleans up, and leaves nothing itself.
-	if err := startServer(t, state).Close(); err != nil {
+	if err := startServer(t, state, "--start", "cold").Close(); err != nil {
 		t.Fatal(err)
 	}
 	if left := append(filesIn(t, state), filesIn(t, temporary)...); len(left) > 0 {
@@ -168,7 +168,7 @@ func TestIntegrationKill(t *testing.T) {
 // bootTime boots a desktop and says how long that took.
 func bootTime(t *testing.T, state string) time.Duration {
 	t.Helper()
-	client := startServer(t, state)
+	client := startServer(t, state, "--start", "cold")
 	start := time.Now()
 	call(t, client, "desktop_create", nil)
 	took := time.Since(start)

@@ -49,13 +49,14 @@ type commandLine struct {
 	CacheDir string     `help:"Keep images here. (default: vmette in the user's cache directory)" placeholder:"DIR" type:"path" env:"VMETTE_CACHE_DIR"`
 	StateDir string     `help:"Keep what running sandboxes need here. (default: vmette in the user's state directory)" placeholder:"DIR" type:"path" env:"VMETTE_STATE_DIR"`
 
-	Serve   serveCmd   `cmd:"" default:"withargs" help:"Serve MCP on standard input and output. This is the default."`
-	Demo    demoCmd    `cmd:"" help:"Drive a real desktop over MCP and report on it."`
-	Rootfs  rootfsCmd  `cmd:"" help:"Build, list and remove images."`
-	Doctor  doctorCmd  `cmd:"" help:"Tell what this host can do, and what mends the rest."`
-	Bench   benchCmd   `cmd:"" help:"Measure boot, screenshots, clicks and typing."`
-	Config  configCmd  `cmd:"" help:"Print the configuration of an MCP client."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve    serveCmd    `cmd:"" default:"withargs" help:"Serve MCP on standard input and output. This is the default."`
+	Demo     demoCmd     `cmd:"" help:"Drive a real desktop over MCP and report on it."`
+	Rootfs   rootfsCmd   `cmd:"" help:"Build, list and remove images."`
+	Template templateCmd `cmd:"" help:"Build, list and remove saved desktops, which new ones start from."`
+	Doctor   doctorCmd   `cmd:"" help:"Tell what this host can do, and what mends the rest."`
+	Bench    benchCmd    `cmd:"" help:"Measure boot, screenshots, clicks and typing."`
+	Config   configCmd   `cmd:"" help:"Print the configuration of an MCP client."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
 // app is what a command runs with.

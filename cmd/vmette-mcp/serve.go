@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -18,8 +19,10 @@ type serveCmd struct {
 	Image    string        `help:"What desktops boot: ${desktop} or ${minimal} (default ${default})." default:"${desktop}" placeholder:"SPEC"`
 	Desktops int           `help:"Desktops at once; 0, the default, is as many as the host's memory allows." default:"0" placeholder:"N"`
 	Idle     time.Duration `help:"End a desktop that nobody has used for this long; 0s, the default, is never." default:"0s" placeholder:"TIME"`
+	Start    string        `help:"How a desktop starts: template, from a saved one if there is one, or cold, booted (default ${default})." enum:"template,cold" default:"template" placeholder:"HOW"`
 	Profile  mcp.Profile   `help:"Whose names and arguments the tools have: ${profiles} (default ${default})." default:"toolset" placeholder:"NAME"`
 	Observe  string        `help:"How an action looks at the screen unless the call says: settled, now or none (default ${default})." enum:"settled,now,none" default:"settled" placeholder:"HOW"`
+	templateFlags
 	imageFlags
 	sandboxFlags
 }
@@ -76,6 +79,10 @@ seconds. Standard output carries MCP alone; the log goes to standard error.
 An image that is not there is built in the background on the first call; the
 client is told how far it is. To build it beforehand: vmette-mcp rootfs build.
 
+Desktops start from a template, which is a desktop that was saved once it had
+settled. It is made in the background after the first desktop was booted, or
+beforehand: vmette-mcp template build.
+
 A screen that is larger than a picture may be is shown scaled down, and the
 coordinates of all tools are those of what is shown.
 
@@ -97,12 +104,22 @@ func (c serveCmd) Run(a *app) (err error) {
 	// broken off may take longer than a client waits.
 	images := newImages(host.store, c.Image, host.agent, c.config(), a.log)
 	defer images.Close()
+	var templates *sandbox.Templates
+	if c.Start == "template" {
+		if templates, err = host.templates(c.templateFlags, a.log); err != nil {
+			return err
+		}
+		if templates != nil {
+			defer func() { err = errors.Join(err, templates.Close()) }()
+		}
+	}
 	manager, err := sandbox.NewManager(sandbox.ManagerConfig{
-		Backend:  host.backend,
-		StateDir: state,
-		Capacity: c.Desktops,
-		Idle:     c.Idle,
-		Logger:   a.log,
+		Backend:   host.backend,
+		StateDir:  state,
+		Templates: templates,
+		Capacity:  c.Desktops,
+		Idle:      c.Idle,
+		Logger:    a.log,
 	})
 	if err != nil {
 		return err
@@ -123,6 +140,9 @@ func (c serveCmd) Run(a *app) (err error) {
 	})
 	if err != nil {
 		return err
+	}
+	if cfg, ok := images.ready(a.ctx); ok {
+		manager.Preload(cfg)
 	}
 	if f, ok := a.stdin.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		fmt.Fprintln(a.stderr, "vmette-mcp serves MCP here: type JSON-RPC, or ctrl+D to end. People start with vmette-mcp --help.")
