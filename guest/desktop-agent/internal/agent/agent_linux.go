@@ -12,9 +12,12 @@ import (
 
 	"github.com/vmette/vmette-mcp/desktop"
 	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/browse"
+	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/clipboard"
 	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/files"
+	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/launch"
 	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/run"
 	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/serve"
+	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/windows"
 )
 
 // Config says what an agent serves, and to whom.
@@ -76,7 +79,18 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		home = "/"
 	}
-	server := &serve.Server{Desk: new(serve.Desk), Runner: runner, Files: files.Disk{Home: home}, Browser: browser}
+	copied := clipboard.New(cfg.Display)
+	defer copied.Close()
+	open := windows.Windows{Display: cfg.Display}
+	server := &serve.Server{
+		Desk:      new(serve.Desk),
+		Runner:    runner,
+		Files:     files.Disk{Home: home},
+		Clipboard: copied,
+		Windows:   open,
+		Launcher:  launch.Launcher{Jobs: runner, Windows: open},
+		Browser:   browser,
+	}
 	var keeper sync.WaitGroup
 	keeper.Go(func() { cancel(keepDisplay(ctx, cfg, server.Desk)) })
 	defer keeper.Wait()

@@ -32,14 +32,6 @@ type Launcher struct {
 	Windows windows.Windows
 }
 
-// Launched is an application that has been started.
-type Launched struct {
-	Output  desktop.Output   // of its job, which runs unless the command has ended
-	Text    []byte           // what it had printed then
-	Windows []desktop.Window // the one that it has shown, or none
-	Notice  string           // what the caller must know beside that, or empty
-}
-
 // Launch starts an application and returns when it has shown a window, or when
 // its time is up. When ctx ends before, the application is stopped. Its errors are
 // *desktop.Error.

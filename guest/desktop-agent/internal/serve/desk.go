@@ -27,6 +27,7 @@ type Display interface {
 	KeyUp(context.Context, desktop.KeyUp) error
 	HoldKey(context.Context, desktop.HoldKey) error
 	Type(context.Context, desktop.Type) error
+	Resize(context.Context, desktop.ResizeScreen) error
 	ReleaseAll(context.Context) error
 	Check(desktop.Action) error
 

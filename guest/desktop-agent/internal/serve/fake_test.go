@@ -88,6 +88,9 @@ func (d *fakeDisplay) KeyUp(ctx context.Context, a desktop.KeyUp) error {
 func (d *fakeDisplay) HoldKey(ctx context.Context, a desktop.HoldKey) error {
 	return d.note(ctx, "hold_key", " "+a.Keys)
 }
+func (d *fakeDisplay) Resize(ctx context.Context, a desktop.ResizeScreen) error {
+	return d.note(ctx, "resize_screen", " "+a.Size.String())
+}
 func (d *fakeDisplay) Type(ctx context.Context, a desktop.Type) error {
 	return d.note(ctx, "type", " "+a.Text)
 }
@@ -149,7 +152,10 @@ type bench struct {
 
 func newBench(t *testing.T, d Display) *bench {
 	t.Helper()
-	b := &bench{server: &Server{Desk: new(Desk), Runner: fakeRunner{}, Files: fakeFiles{}, Browser: fakeBrowser{}}, end: make(chan error, 1)}
+	b := &bench{server: &Server{
+		Desk: new(Desk), Runner: fakeRunner{}, Files: fakeFiles{}, Clipboard: new(fakeClipboard), Windows: fakeWindows{},
+		Launcher: fakeWindows{}, Browser: fakeBrowser{},
+	}, end: make(chan error, 1)}
 	if d != nil {
 		b.server.Desk.Place(d)
 	}

@@ -41,6 +41,13 @@ var handlers = map[string]handler{
 	"read_file":       readFile,
 	"write_file":      writeFile,
 	"list_files":      listFiles,
+	"get_clipboard":   getClipboard,
+	"set_clipboard":   setClipboard,
+	"paste":           paste,
+	"list_windows":    listWindows,
+	"change_window":   changeWindow,
+	"launch":          launchApplication,
+	"resize_screen":   typing(Display.Resize),
 	"open_url":        openURL,
 }
 
@@ -113,14 +120,7 @@ func openURL(ctx context.Context, s *Server, a desktop.Action) (outcome, error) 
 		return outcome{}, err
 	}
 	notice, err := s.Browser.Open(ctx, a.(desktop.OpenURL).URL)
-	if err != nil {
-		return outcome{}, err
-	}
-	var o outcome
-	if notice != "" {
-		o.Notices = append(o.Notices, notice)
-	}
-	return o, nil
+	return showing(nil, notice, err)
 }
 
 // failure is err as the host is told of it.

@@ -20,10 +20,13 @@ type Browser interface {
 
 // Server is what requests act on. One connection at a time may be served.
 type Server struct {
-	Desk    *Desk
-	Runner  Runner
-	Files   Files
-	Browser Browser
+	Desk      *Desk
+	Runner    Runner
+	Files     Files
+	Clipboard Clipboard
+	Windows   Windows
+	Launcher  Launcher
+	Browser   Browser
 }
 
 const (

@@ -39,6 +39,13 @@ var examples = []desktop.Action{
 	desktop.ReadFile{Path: "a"},
 	desktop.WriteFile{Path: "a", Data: []byte("x")},
 	desktop.ListFiles{Path: "a"},
+	desktop.GetClipboard{},
+	desktop.SetClipboard{Text: "a"},
+	desktop.Paste{Text: "a"},
+	desktop.ListWindows{},
+	desktop.ChangeWindow{ID: 7, Do: desktop.WindowFocus},
+	desktop.Launch{Command: "xterm"},
+	desktop.ResizeScreen{Size: desktop.Size{Width: 640, Height: 480}},
 	desktop.OpenURL{URL: "https://example.com/"},
 	desktop.Batch{Actions: []desktop.Step{{Action: desktop.Key{Keys: "a"}}}},
 }
