@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/vmette/vmette-mcp/desktop"
-	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/rootwin"
+	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/windows"
 )
 
 // browsers are the programs that take an address, best first. The first is
@@ -30,10 +30,9 @@ const windowLimit = 90 * time.Second
 // maxComplaint is how much of what a failed browser printed is told.
 const maxComplaint = 2 << 10
 
-// Browser starts browsers. The zero Browser uses $DISPLAY, or else the display
-// of the environment.
+// Browser starts browsers, on the display of the environment.
 type Browser struct {
-	Display string // such as ":0"
+	Display string // the same, such as ":0": where their windows are waited for
 	LogDir  string // of the user's, for what browsers print; empty for the system's temporary one
 
 	mu   sync.Mutex
@@ -54,16 +53,19 @@ func (b *Browser) Open(ctx context.Context, address string) (notice string, err 
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	watch, err := rootwin.WatchWindows(ctx, b.Display)
+	watch, err := windows.Windows{Display: b.Display}.Watch(ctx)
 	if err != nil {
-		return "", desktop.Errorf(desktop.CodeUnavailable, "the browser was not started: %v", err)
+		return "", err
 	}
+	defer watch.Close()
 	shown := make(chan error, 1)
 	var waiting sync.WaitGroup
-	waiting.Go(func() { shown <- watch.Next(ctx) })
+	waiting.Go(func() {
+		_, err := watch.Next(ctx)
+		shown <- err
+	})
 	defer waiting.Wait()
 	defer cancel()
-	defer watch.Close()
 
 	ended, complaint, err := b.start(program, address)
 	if err != nil {
@@ -72,8 +74,14 @@ func (b *Browser) Open(ctx context.Context, address string) (notice string, err 
 	limit := time.NewTimer(windowLimit)
 	defer limit.Stop()
 	select {
-	case <-shown:
-		return "", nil
+	case err := <-shown:
+		if err == nil {
+			return "", nil
+		}
+		if ctx.Err() == nil {
+			return "", desktop.Errorf(desktop.CodeUnknown, "the browser was started, but then the X server went away: take a screenshot and look")
+		}
+		return "", unwatched
 	case state := <-ended:
 		if !state.Success() {
 			return "", desktop.Errorf(desktop.CodeInternal, "%s could not open the address (%v): %s", filepath.Base(program), state, complaint())
@@ -82,9 +90,11 @@ func (b *Browser) Open(ctx context.Context, address string) (notice string, err 
 	case <-limit.C:
 		return "the browser was started but has shown no window within " + windowLimit.String() + ": take a screenshot in a while", nil
 	case <-ctx.Done():
-		return "", desktop.Errorf(desktop.CodeCancelled, "the browser was started, but nobody waited until it showed the address")
+		return "", unwatched
 	}
 }
+
+var unwatched = desktop.Errorf(desktop.CodeCancelled, "the browser was started, but nobody waited until it showed the address")
 
 func find() (string, error) {
 	for _, name := range browsers {

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/vmette/vmette-mcp/desktop"
+	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/x11"
 	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/x11/x11test"
 )
 
@@ -31,12 +32,12 @@ func start(t *testing.T, display, program string, args ...string) {
 
 func pixel(t *testing.T, display string) uint32 {
 	t.Helper()
-	r, done, err := open(t.Context(), display)
+	c, err := x11.Connect(t.Context(), display)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer done()
-	img, err := xproto.GetImage(r.conn, xproto.ImageFormatZPixmap, xproto.Drawable(r.window), 10, 10, 1, 1, ^uint32(0)).Reply()
+	defer c.Close()
+	img, err := xproto.GetImage(c.Conn, xproto.ImageFormatZPixmap, xproto.Drawable(c.Root), 10, 10, 1, 1, ^uint32(0)).Reply()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,16 +52,16 @@ func TestPaintLeavesAWallpaperAlone(t *testing.T) {
 	if got := pixel(t, x.Display); got != 0x3b4252 {
 		t.Errorf("the background is %06x", got)
 	}
-	r, done, err := open(t.Context(), x.Display)
+	c, err := x11.Connect(t.Context(), x.Display)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer done()
-	atom, err := r.atom("_XROOTPMAP_ID")
+	defer c.Close()
+	atom, err := c.Atom("_XROOTPMAP_ID")
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = xproto.ChangePropertyChecked(r.conn, xproto.PropModeReplace, r.window, atom, xproto.AtomPixmap, 32, 1, []byte{1, 0, 0, 0}).Check()
+	err = xproto.ChangePropertyChecked(c.Conn, xproto.PropModeReplace, c.Root, atom, xproto.AtomPixmap, 32, 1, []byte{1, 0, 0, 0}).Check()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,40 +85,5 @@ func TestAwaitManager(t *testing.T) {
 		if err := AwaitManager(t.Context(), x.Display); err != nil {
 			t.Error(err)
 		}
-	}
-}
-
-func TestWatchSeesWindowsWithAndWithoutAManager(t *testing.T) {
-	for _, manager := range []bool{false, true} {
-		x := x11test.Start(t, desktop.Size{Width: 320, Height: 200})
-		if manager {
-			start(t, x.Display, "openbox", "--sm-disable")
-			if err := AwaitManager(t.Context(), x.Display); err != nil {
-				t.Fatal(err)
-			}
-		}
-		w, err := WatchWindows(t.Context(), x.Display)
-		if err != nil {
-			t.Fatal(err)
-		}
-		start(t, x.Display, "xterm")
-		if err := w.Next(t.Context()); err != nil {
-			t.Errorf("with a manager %v: %v", manager, err)
-		}
-		w.Close()
-	}
-}
-
-func TestWatchEndsWithItsContext(t *testing.T) {
-	x := x11test.Start(t, desktop.Size{Width: 320, Height: 200})
-	ctx, cancel := context.WithCancel(t.Context())
-	w, err := WatchWindows(ctx, x.Display)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
-	cancel()
-	if err := w.Next(ctx); err != context.Canceled {
-		t.Errorf("Next: %v", err)
 	}
 }
