@@ -8,40 +8,52 @@ import (
 	"time"
 
 	"github.com/jezek/xgb/res"
-	"github.com/jezek/xgb/xproto"
 )
 
 const (
 	// busyWindow is how long a process that is at work is left alone before it
 	// is looked at again.
 	busyWindow = 100 * time.Millisecond
-	// busyShare is the share of one processor above which it is. What goes on
-	// in the background of an idle program stays well below.
+	// busyShare is the share of one processor that the processes must take
+	// together to be at work. What goes on in the background of idle programs
+	// stays well below.
 	busyShare = 0.4
-	// restlessWork is how long a process must have been at work to be taken
-	// for one that works by itself.
+	// ownShare is what a process must take of that to have a part in it.
+	ownShare = 0.1
+	// restlessWork is how long a process must have taken part in work to be
+	// taken for one that works by itself.
 	restlessWork = 2 * time.Second
+	// restlessRest is how long such a one must have rested to be waited for
+	// again.
+	restlessRest = time.Second
+	// strangerLooks is how often a process is asked for its display: one that
+	// was just forked may still get one.
+	strangerLooks = 3
 )
 
 // machine tells which processes of the desktop are at work. The processes of
-// the desktop are the X clients and all that they have started; what else runs
-// on the machine does not draw. The zero value knows none. The one who settles
-// owns it.
+// the desktop are the X clients, those that were started with its display in
+// their environment, and all that these have started; what else runs on the
+// machine does not draw. The one who settles owns it.
 //
 // A process that is at work even when the time to settle is up, such as a
 // browser that prepares windows nobody has asked for, is restless: it is waited
 // for once, and not again until it has rested.
 type machine struct {
+	display   string // its number
 	processes map[int]process
-	when      time.Time // of the last sample, zero before the first
+	strangers map[int]process // those that are not of the desktop
+	when      time.Time       // of the last sample, zero before the first
 }
 
 // process is what is known of a process.
 type process struct {
 	born     string    // when it was started: numbers are used again
 	work     work      // as of the last sample
-	since    time.Time // since when it has been at work; zero when it is not
+	share    float64   // of a processor that it took, or wanted, before that
+	since    time.Time // since when it takes its part; zero when it does not
 	restless bool
+	rested   time.Time // since when it takes no part; zero when it does
 
 	looks, awake int           // since the last sample: how often it was looked at, and had something to do just then
 	used         time.Duration // as of the last look
@@ -61,14 +73,23 @@ func (m *machine) update(now time.Time, current map[int]process) {
 		if !known || before.born != p.born {
 			before = process{} // what it has done, it has done since then
 		}
-		did := p.work.used - before.work.used + p.work.wanted - before.work.wanted
-		worked := !m.when.IsZero() && float64(did) > busyShare*float64(elapsed)
-		// On a crowded machine a program gets little done.
-		if worked || float64(before.awake) > busyShare*float64(before.looks) {
+		if did := p.work.used - before.work.used + p.work.wanted - before.work.wanted; !m.when.IsZero() && elapsed > 0 {
+			p.share = float64(did) / float64(elapsed)
+		}
+		if before.looks > 0 { // on a crowded machine a program gets little done
+			p.share = max(p.share, float64(before.awake)/float64(before.looks))
+		}
+		if p.share > ownShare {
 			p.since, p.restless = before.since, before.restless
 			if p.since.IsZero() {
 				p.since = m.when
 			}
+		} else {
+			p.rested = before.rested
+			if p.rested.IsZero() {
+				p.rested = m.when
+			}
+			p.restless = before.restless && now.Sub(p.rested) < restlessRest
 		}
 		p.used = before.used
 		current[pid] = p
@@ -97,14 +118,15 @@ func (m *machine) look(used func(pid int) time.Duration, awake func(pid int) boo
 	return pausing
 }
 
-// busy reports whether a process was at work between the last two updates.
+// busy reports whether the processes were at work between the last two updates.
 func (m *machine) busy() bool {
+	share := 0.0
 	for _, p := range m.processes {
-		if !p.since.IsZero() && !p.restless {
-			return true
+		if !p.restless {
+			share += p.share
 		}
 	}
-	return false
+	return share > busyShare
 }
 
 // exhausted tells that processes have been waited for in vain.
@@ -117,9 +139,9 @@ func (m *machine) exhausted(now time.Time) {
 	}
 }
 
-// clients returns the processes that have connections to the X server. It does
-// not know them when the server cannot tell, or when this process has another
-// connection.
+// clients returns the other processes that have connections to the X server. It
+// does not know them when the server cannot tell; when there is none, there is
+// nothing to go by either.
 func (d *Display) clients(ctx context.Context) (pids []int, known bool) {
 	if !d.resources || ctx.Err() != nil {
 		return nil, false
@@ -129,17 +151,16 @@ func (d *Display) clients(ctx context.Context) (pids []int, known bool) {
 	if err != nil {
 		return nil, false
 	}
-	ours := uint32(d.own) &^ xproto.Setup(d.conn).ResourceIdMask
 	for _, id := range reply.Ids {
 		switch {
-		case id.Spec.Client == ours, id.Spec.Client == 0:
-			continue // 0 is the server itself
-		case id.Spec.Mask&res.ClientIdMaskLocalClientPID == 0, len(id.Value) == 0, int(id.Value[0]) == os.Getpid():
+		case id.Spec.Client == 0: // the server itself
+		case id.Spec.Mask&res.ClientIdMaskLocalClientPID == 0, len(id.Value) == 0:
 			return nil, false
+		case int(id.Value[0]) != os.Getpid():
+			pids = append(pids, int(id.Value[0]))
 		}
-		pids = append(pids, int(id.Value[0]))
 	}
-	return pids, true
+	return pids, len(pids) > 0
 }
 
 // descendants returns roots and what they have started. The parents of all

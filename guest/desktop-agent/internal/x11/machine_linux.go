@@ -2,17 +2,20 @@ package x11
 
 import (
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// family returns the processes of the desktop, given its clients, and what they
-// have worked.
-func family(clients []int) map[int]process {
+// census takes a count of the processes of the desktop, given its clients, and
+// of what they have worked.
+func (m *machine) census(clients []int) map[int]process {
 	names := entries("/proc")
-	parents, born := make(map[int]int, len(names)), make(map[int]string, len(names))
+	found := make(map[int]process, len(names))
+	parents, roots := make(map[int]int, len(names)), slices.Clone(clients)
 	for _, name := range names {
 		pid, err := strconv.Atoi(name)
 		if err != nil {
@@ -22,22 +25,50 @@ func family(clients []int) map[int]process {
 		if err != nil {
 			continue // it has ended
 		}
-		if parent, start, ok := parseStat(stat); ok {
-			parents[pid], born[pid] = parent, start
+		parent, born, ok := parseStat(stat)
+		if !ok {
+			continue
 		}
+		p := process{born: born}
+		if before := m.strangers[pid]; before.born == born {
+			p.looks = before.looks
+		}
+		if p.looks < strangerLooks && hasDisplay(name, m.display) {
+			roots = append(roots, pid)
+		} else {
+			p.looks++
+		}
+		parents[pid], found[pid] = parent, p
 	}
 	all := make(map[int]process)
-	for _, pid := range descendants(clients, parents) {
+	for _, pid := range descendants(roots, parents) {
+		p := process{born: found[pid].born, work: work{used: processorTime(pid)}}
+		delete(found, pid)
 		if pid == os.Getpid() {
 			continue
 		}
-		w := work{used: processorTime(pid)}
 		if stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/schedstat"); err == nil {
-			w.wanted, _ = parseSchedstat(stat)
+			p.work.wanted, _ = parseSchedstat(stat)
 		}
-		all[pid] = process{born: born[pid], work: w}
+		all[pid] = p
 	}
+	m.strangers = found
 	return all
+}
+
+// hasDisplay reports whether a process was started to use a display.
+func hasDisplay(pid, number string) bool {
+	environ, err := os.ReadFile("/proc/" + pid + "/environ")
+	if err != nil {
+		return false
+	}
+	for variable := range strings.SplitSeq(string(environ), "\x00") {
+		if value, ok := strings.CutPrefix(variable, "DISPLAY="); ok {
+			n, err := displayNumber(value)
+			return err == nil && n == number
+		}
+	}
+	return false
 }
 
 // processorTime returns for how long the threads of a process have run, to the

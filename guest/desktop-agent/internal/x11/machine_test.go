@@ -28,10 +28,15 @@ func TestMachine(t *testing.T) {
 		{"at work for less than what makes it restless", []sample{
 			{0, 0, 0, false, false}, {1000 * ms, 1000 * ms, 0, true, true}, {100 * ms, 1100 * ms, 0, false, true},
 		}},
+		{"not at work without a pause", []sample{
+			{0, 0, 0, false, false}, {1000 * ms, 1000 * ms, 0, false, true}, {100 * ms, 1000 * ms, 0, false, false},
+			{1500 * ms, 2500 * ms, 0, true, true}, {100 * ms, 2600 * ms, 0, false, true},
+		}},
 		{"restless until it rests", []sample{
 			{0, 0, 0, false, false}, {1000 * ms, 1000 * ms, 0, false, true}, {2000 * ms, 3000 * ms, 0, true, true},
 			{5000 * ms, 8000 * ms, 0, false, false}, {100 * ms, 8100 * ms, 0, false, false},
-			{100 * ms, 8100 * ms, 0, false, false}, {100 * ms, 8200 * ms, 0, false, true},
+			{100 * ms, 8100 * ms, 0, false, false}, {100 * ms, 8200 * ms, 0, false, false},
+			{1000 * ms, 8200 * ms, 0, false, false}, {100 * ms, 8300 * ms, 0, false, true},
 		}},
 	}
 	for _, tt := range tests {

@@ -13,7 +13,10 @@ type settling struct {
 	machine machine
 }
 
-func newSettling() settling { return settling{turn: make(chan struct{}, 1)} }
+func newSettling(display string) settling {
+	number, _ := displayNumber(display) // one that is none cannot be opened
+	return settling{turn: make(chan struct{}, 1), machine: machine{display: number}}
+}
 
 func (s *settling) lock(ctx context.Context, done <-chan struct{}) error {
 	select {
@@ -45,7 +48,7 @@ func (v *vigil) restart() { v.begun, v.judged = false, false }
 func (v *vigil) begin(now time.Time) {
 	if !v.begun && v.known {
 		v.begun = true
-		v.machine.update(now, family(v.clients))
+		v.machine.update(now, v.machine.census(v.clients))
 	}
 }
 
@@ -56,7 +59,7 @@ func (v *vigil) atWork(now time.Time) bool {
 	}
 	if !v.judged || now.Sub(v.machine.when) >= grace-lastLook {
 		v.judged = true
-		v.machine.update(now, family(v.clients))
+		v.machine.update(now, v.machine.census(v.clients))
 	}
 	return v.machine.busy()
 }
