@@ -57,7 +57,7 @@ func (c *change) minimize(ctx context.Context) error {
 	}
 	const iconic = 3
 	c.Message(c.id, c.Known(wmChangeState), iconic)
-	return c.expect(ctx, "minimized", func(w desktop.Window) bool { return w.Minimized })
+	return c.expect(ctx, "minimized", func(w desktop.Window) bool { return w.Minimized && !w.Focused })
 }
 
 func (c *change) restore(ctx context.Context) error {
