@@ -61,7 +61,7 @@ func (b Button) validate() error {
 // is the part that the caller wants to look at, at native resolution; the
 // agent checks that it lies on the screen.
 type Screenshot struct {
-	Region *Rect `json:"region,omitempty"`
+	Region *Rect `json:"region,omitempty" doc:"The part to look at. Without it: the whole screen."`
 }
 
 // CursorPosition answers where the pointer is.
@@ -69,35 +69,35 @@ type CursorPosition struct{}
 
 // Move puts the pointer on To.
 type Move struct {
-	To Point `json:"to"`
+	To Point `json:"to" arg:"coordinate" doc:"Where to."`
 }
 
 // Click presses and releases Button, Count times in a row, at At (where the
 // pointer is when nil), with Modifiers held around it.
 type Click struct {
-	Button    Button   `json:"button"`
-	Count     int      `json:"count"` // 1 to 3
-	At        *Point   `json:"at,omitempty"`
-	Modifiers []string `json:"modifiers,omitempty"` // key names, such as "ctrl"
+	Button    Button   `json:"button" doc:"Which button."`
+	Count     int      `json:"count" doc:"How often: 1 to 3."`
+	At        *Point   `json:"at,omitempty" arg:"coordinate" doc:"Where. Without it: where the pointer is."`
+	Modifiers []string `json:"modifiers,omitempty" doc:"Keys to hold meanwhile, such as [\"ctrl\"]."`
 }
 
 // ButtonDown presses Button and leaves it pressed until [ButtonUp], an error,
 // or the end of the connection.
 type ButtonDown struct {
-	Button Button `json:"button"`
+	Button Button `json:"button" doc:"Which button."`
 }
 
 // ButtonUp releases Button.
 type ButtonUp struct {
-	Button Button `json:"button"`
+	Button Button `json:"button" doc:"Which button."`
 }
 
 // Drag presses Button on the first point of Path, moves through the others and
 // releases it on the last one. A Path of one point starts where the pointer is.
 type Drag struct {
-	Button    Button   `json:"button"`
-	Path      []Point  `json:"path"`
-	Modifiers []string `json:"modifiers,omitempty"`
+	Button    Button   `json:"button" doc:"Which button."`
+	Path      []Point  `json:"path" doc:"The way, at most 4096 points. One point alone is where to drag to from where the pointer is."`
+	Modifiers []string `json:"modifiers,omitempty" doc:"Keys to hold meanwhile, such as [\"ctrl\"]."`
 }
 
 // Scroll turns the wheel at At (where the pointer is when nil). DX is in
@@ -106,45 +106,45 @@ type Drag struct {
 // With Pixels they are in pixels. A wheel knows notches alone, and each application
 // decides how far it scrolls for one: see [Scroll.Notches].
 type Scroll struct {
-	At        *Point   `json:"at,omitempty"`
-	DX        int      `json:"dx,omitempty"`
-	DY        int      `json:"dy,omitempty"`
-	Pixels    bool     `json:"pixels,omitempty"`
-	Modifiers []string `json:"modifiers,omitempty"`
+	At        *Point   `json:"at,omitempty" arg:"coordinate" doc:"Where. Without it: where the pointer is."`
+	DX        int      `json:"dx,omitempty" doc:"How far to the right; negative to the left."`
+	DY        int      `json:"dy,omitempty" doc:"How far down; negative up."`
+	Pixels    bool     `json:"pixels,omitempty" doc:"Whether dx and dy are pixels, not notches of the wheel."`
+	Modifiers []string `json:"modifiers,omitempty" doc:"Keys to hold meanwhile, such as [\"ctrl\"]."`
 }
 
 // Key presses and releases a chord such as "ctrl+shift+t" Repeat times (zero
 // means once).
 type Key struct {
-	Keys   string `json:"keys"`
-	Repeat int    `json:"repeat,omitempty"`
+	Keys   string `json:"keys" arg:"text" doc:"The key, or keys joined by +, such as \"Return\", \"Page_Down\", \"ctrl+s\"."`
+	Repeat int    `json:"repeat,omitempty" doc:"How often to press it, 1 to 100. Without it: once."`
 }
 
 // KeyDown presses a chord and leaves it pressed until [KeyUp], an error, or the
 // end of the connection.
 type KeyDown struct {
-	Keys string `json:"keys"`
+	Keys string `json:"keys" arg:"text" doc:"The key, or keys joined by +."`
 }
 
 // KeyUp releases a chord.
 type KeyUp struct {
-	Keys string `json:"keys"`
+	Keys string `json:"keys" arg:"text" doc:"The key, or keys joined by +."`
 }
 
 // HoldKey holds a chord down for DurationMS milliseconds.
 type HoldKey struct {
-	Keys       string `json:"keys"`
-	DurationMS int    `json:"duration_ms"`
+	Keys       string `json:"keys" arg:"text" doc:"The key, or keys joined by +."`
+	DurationMS int    `json:"duration_ms" doc:"How long, at most 300 s."`
 }
 
 // Type enters Text, any Unicode, into what has the keyboard focus.
 type Type struct {
-	Text string `json:"text"`
+	Text string `json:"text" doc:"The text, any Unicode. A newline is the Return key, a tab the Tab key."`
 }
 
 // Wait lets DurationMS milliseconds pass.
 type Wait struct {
-	DurationMS int `json:"duration_ms"`
+	DurationMS int `json:"duration_ms" doc:"How long, at most 300 s."`
 }
 
 // Exec runs Command with the desktop user's shell, in the desktop's session,
@@ -155,9 +155,9 @@ type Wait struct {
 // [ExecOutput] and [ExecStop] name it by its number, and zero means that it has
 // no time limit. Jobs end with the guest agent.
 type Exec struct {
-	Command    string `json:"command"`
-	TimeoutMS  int    `json:"timeout_ms,omitempty"`
-	Background bool   `json:"background,omitempty"`
+	Command    string `json:"command" doc:"The command line, for the desktop user's shell."`
+	TimeoutMS  int    `json:"timeout_ms,omitempty" arg:",positive" doc:"How long it may run, at most 3600 s. Without it: 30 s, or in the background as long as it likes."`
+	Background bool   `json:"background,omitempty" doc:"Whether to leave it running as a job and answer at once."`
 }
 
 // DefaultExecTimeout is how long an [Exec] may run that names no time.
@@ -165,7 +165,7 @@ const DefaultExecTimeout = 30 * time.Second
 
 // OpenURL opens an http, https or file URL in the desktop's browser.
 type OpenURL struct {
-	URL string `json:"url"`
+	URL string `json:"url" doc:"The http, https or file URL to open."`
 }
 
 // Name returns "screenshot".
@@ -410,7 +410,7 @@ func validateChord(s string) error {
 
 func validateDuration(ms int, limit time.Duration) error {
 	if ms < 0 || int64(ms) > limit.Milliseconds() {
-		return fmt.Errorf("duration of %d ms is not between 0 and %d ms", ms, limit.Milliseconds())
+		return fmt.Errorf("time of %v s is not between 0 and %v s", float64(ms)/1000, limit.Seconds())
 	}
 	return nil
 }

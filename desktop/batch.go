@@ -16,7 +16,7 @@ const MaxBatch = 100
 // actions the agent waits until programs have reacted, so that a click may move
 // the keyboard focus for what is typed next.
 type Batch struct {
-	Actions []Step `json:"actions"`
+	Actions []Step `json:"actions" doc:"The actions in order, at most 100."`
 }
 
 // Step is one action of a [Batch]: an input action or a [Wait]. On the wire it is

@@ -19,24 +19,27 @@ const (
 	Primary   Selection = "primary"   // what was selected last; the middle button pastes it
 )
 
+// Words returns the selections.
+func (Selection) Words() []string { return []string{string(Clipboard), string(Primary)} }
+
 // GetClipboard answers the text of a selection as Data. It is empty when
 // nothing was copied, or nothing that is text.
 type GetClipboard struct {
-	Selection Selection `json:"selection,omitempty"`
+	Selection Selection `json:"selection,omitempty" doc:"Which: what was copied, or what was selected last. Without it: clipboard."`
 }
 
 // SetClipboard makes Text the content of a selection, as if it had been copied.
 // An empty Text clears it.
 type SetClipboard struct {
-	Text      string    `json:"text"`
-	Selection Selection `json:"selection,omitempty"`
+	Text      string    `json:"text" doc:"The text; empty to clear it."`
+	Selection Selection `json:"selection,omitempty" doc:"Which: what the paste command uses, or what the middle button pastes. Without it: clipboard."`
 }
 
 // Paste enters Text into what has the keyboard focus through the clipboard. It is
 // for long text and for applications that do not take it from [Type]; it is done
 // when the application has fetched the text. The clipboard then holds Text.
 type Paste struct {
-	Text string `json:"text"`
+	Text string `json:"text" doc:"The text, any Unicode."`
 }
 
 // Name returns "get_clipboard".

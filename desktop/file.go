@@ -18,9 +18,9 @@ const (
 // end, and what the file is as File. A Length of zero means as many as there are,
 // up to [MaxFile].
 type ReadFile struct {
-	Path   string `json:"path"` // absolute, or relative to the desktop user's home
-	Offset int64  `json:"offset,omitempty"`
-	Length int    `json:"length,omitempty"`
+	Path   string `json:"path" doc:"Absolute, or relative to the home directory. ~ is the home directory."`
+	Offset int64  `json:"offset,omitempty" doc:"The byte to begin at."`
+	Length int    `json:"length,omitempty" arg:",positive" doc:"How many bytes to read at most."`
 }
 
 // WriteFile writes Data to a file, which is the desktop user's, and answers what
@@ -28,24 +28,27 @@ type ReadFile struct {
 // whoever reads it sees the old content or the new. With Offset that part of an
 // existing file is overwritten or appended.
 type WriteFile struct {
-	Path    string `json:"path"` // absolute, or relative to the desktop user's home
-	Offset  *int64 `json:"offset,omitempty"`
-	Mode    int    `json:"mode,omitempty"`    // permission bits; 0 leaves those of a file that exists, and means 0644 for a new one
-	Parents bool   `json:"parents,omitempty"` // make the directories that lead to it
+	Path    string `json:"path" doc:"Absolute, or relative to the home directory. ~ is the home directory."`
+	Offset  *int64 `json:"offset,omitempty" doc:"Overwrite or append to a file that exists, from this byte on. Without it the file is replaced whole."`
+	Mode    int    `json:"mode,omitempty" arg:",octal" doc:"Permission bits. Without it: those that the file has, 0644 for a new one."`
+	Parents bool   `json:"parents,omitempty" doc:"Whether to make the directories that lead to it."`
 
-	Data []byte `json:"-"` // the payload of the request
+	Data []byte `json:"-" doc:"What to write."` // the payload of the request
 }
 
 // ListFiles answers the entries of a directory as Listing, sorted by name, from
 // the entry with the index Offset on.
 type ListFiles struct {
-	Path   string `json:"path"` // absolute, or relative to the desktop user's home
-	Offset int    `json:"offset,omitempty"`
+	Path   string `json:"path" doc:"Absolute, or relative to the home directory. ~ is the home directory."`
+	Offset int    `json:"offset,omitempty" doc:"How many entries to leave out, to see the rest of a long directory."`
 }
 
 // File says what a file is.
+//
+// Names are UTF-8. In one that is not so on the disk, each stray byte is written as
+// \xHH and each backslash twice, which is how bash reads it in $'...'.
 type File struct {
-	Name     string   `json:"name"` // in a Listing the entry's name, else the absolute path
+	Name     string   `json:"name"` // in a Listing the entry's name, else the absolute path without symlinks
 	Type     FileType `json:"type"`
 	Size     int64    `json:"size"`             // in bytes
 	Mode     int      `json:"mode"`             // permission bits
@@ -67,7 +70,7 @@ const (
 
 // Listing is part of a directory.
 type Listing struct {
-	Files []File `json:"files,omitempty"` // at most [MaxFiles]
+	Files []File `json:"files,omitempty"` // at most [MaxFiles], fewer when their names are long
 	Total int    `json:"total"`           // entries of the whole directory
 }
 

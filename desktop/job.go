@@ -7,14 +7,14 @@ import "fmt"
 // WaitMS milliseconds at most for that to change. The answer that says that the
 // job is over is the last one.
 type ExecOutput struct {
-	Job    int `json:"job"`
-	WaitMS int `json:"wait_ms,omitempty"`
+	Job    int `json:"job" doc:"The number that exec or launch answered."`
+	WaitMS int `json:"wait_ms,omitempty" doc:"How long to wait for something new, at most 300 s. Without it: not at all."`
 }
 
 // ExecStop kills a job, with all that it has started, and answers what it had
 // written since it was asked last.
 type ExecStop struct {
-	Job int `json:"job"`
+	Job int `json:"job" doc:"The number that exec or launch answered."`
 }
 
 // Name returns "exec_output".

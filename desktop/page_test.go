@@ -58,15 +58,17 @@ func actionsPage(t *testing.T) []byte {
 	}
 	for _, s := range Actions {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n", s.Name, s.Summary)
-		typ := reflect.TypeOf(s.New()).Elem()
-		if fields := fieldsOf(typ); len(fields) > 0 {
-			b.WriteString("\n| argument | type | |\n|---|---|---|\n")
+		if fields := FieldsOf(s.New()); len(fields) > 0 {
+			b.WriteString("\n| argument | type | | |\n|---|---|---|---|\n")
 			for _, f := range fields {
-				need := "optional"
-				if f.required {
+				need, name := "optional", "`"+f.Name+"`"
+				if f.Required {
 					need = "required"
 				}
-				fmt.Fprintf(&b, "| `%s` | %s | %s |\n", f.name, typeName(t, f.typ), need)
+				if f.Name == "" {
+					need, name = "required", "payload"
+				}
+				fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", name, typeName(t, f.Type), need, f.Doc)
 			}
 		}
 		for _, tool := range s.Tools {
@@ -97,6 +99,8 @@ func typeName(t *testing.T, typ reflect.Type) string {
 		return "action"
 	case typ == reflect.TypeFor[Button]():
 		return "button"
+	case typ == reflect.TypeFor[[]byte]():
+		return "bytes"
 	case typ.Kind() == reflect.Slice:
 		return "list of " + typeName(t, typ.Elem()) + "s"
 	case typ == reflect.TypeFor[Size]():
@@ -129,11 +133,19 @@ func TestActionsTable(t *testing.T) {
 		if s.Summary == "" {
 			t.Errorf("row %q has no summary", s.Name)
 		}
+		for _, f := range FieldsOf(p) {
+			if f.Doc == "" || f.Name != "" && f.Arg == "" {
+				t.Errorf("row %q does not say what %q is", s.Name, f.Name)
+			}
+		}
 		for _, tool := range s.Tools {
 			if tools[tool.Name] {
 				t.Errorf("there are two tools %q", tool.Name)
 			}
 			tools[tool.Name] = true
+			if tool.Example == "" {
+				t.Errorf("tool %q has no example", tool.Name)
+			}
 			if got, want := reflect.TypeOf(tool.Preset), reflect.TypeOf(p).Elem(); got != want {
 				t.Errorf("tool %q has a preset of %v, want %v", tool.Name, got, want)
 			}
@@ -184,13 +196,13 @@ func TestValidate(t *testing.T) {
 		{Key{Keys: strings.Repeat("a", MaxChord+1)}, "257 bytes"},
 		{Key{Keys: "\xff"}, "UTF-8"},
 		{HoldKey{Keys: "a", DurationMS: 300_000}, ""},
-		{HoldKey{Keys: "a", DurationMS: 300_001}, "300000 ms"},
+		{HoldKey{Keys: "a", DurationMS: 300_001}, "between 0 and 300 s"},
 		{Type{Text: "\x00"}, ""},
 		{Type{}, "empty"},
 		{Type{Text: "\xff"}, "UTF-8"},
 		{Type{Text: strings.Repeat("a", MaxText+1)}, "400001 bytes"},
 		{Wait{}, ""},
-		{Wait{DurationMS: -1}, "-1 ms"},
+		{Wait{DurationMS: -1}, "-0.001 s"},
 		{Scroll{DY: -100_000, Pixels: true}, ""},
 		{Scroll{DY: -100_001, Pixels: true}, "at most 100000 pixels"},
 		{KeyDown{Keys: "shift"}, ""},
@@ -199,7 +211,7 @@ func TestValidate(t *testing.T) {
 		{KeyUp{}, "key is empty"},
 		{ExecOutput{Job: 1, WaitMS: 300_000}, ""},
 		{ExecOutput{}, "job 0 does not exist"},
-		{ExecOutput{Job: 1, WaitMS: 300_001}, "300000 ms"},
+		{ExecOutput{Job: 1, WaitMS: 300_001}, "and 300 s"},
 		{ExecStop{Job: 1}, ""},
 		{ExecStop{Job: -1}, "job -1"},
 		{ReadFile{Path: "a", Length: MaxFile}, ""},
@@ -240,7 +252,7 @@ func TestValidate(t *testing.T) {
 		{ResizeScreen{Size{8192, 8192}}, "at most"},
 		{Exec{Command: "true", TimeoutMS: 3_600_000}, ""},
 		{Exec{}, "empty"},
-		{Exec{Command: "true", TimeoutMS: 3_600_001}, "3600000 ms"},
+		{Exec{Command: "true", TimeoutMS: 3_600_001}, "and 3600 s"},
 		{Exec{Command: strings.Repeat("a", MaxCommand)}, ""},
 		{Exec{Command: strings.Repeat("a", MaxCommand+1)}, "write it to a file"},
 		{Exec{Command: "a\x00b"}, "NUL at byte 1"},

@@ -16,10 +16,10 @@ type ListWindows struct{}
 // ChangeWindow asks the window manager to do something with the window ID, and
 // answers as Windows what it then is, or nothing when it is gone.
 type ChangeWindow struct {
-	ID     uint32     `json:"id"`
-	Do     WindowVerb `json:"do"`
-	To     *Point     `json:"to,omitempty"`     // of a [WindowMove]: for its top left corner, frame included
-	Region *Rect      `json:"region,omitempty"` // of a [WindowResize]: for the window, frame included
+	ID     uint32     `json:"id" doc:"Of the window, as list_windows tells it."`
+	Do     WindowVerb `json:"do" doc:"What to do with it."`
+	To     *Point     `json:"to,omitempty" doc:"With move: where its top left corner shall be, frame included."`
+	Region *Rect      `json:"region,omitempty" doc:"With resize: where it shall be, frame included."`
 }
 
 // WindowVerb is what a [ChangeWindow] does.
@@ -36,11 +36,19 @@ const (
 	WindowClose    WindowVerb = "close"   // ask its application to close it, as the button in its frame does
 )
 
+// Words returns the verbs.
+func (WindowVerb) Words() []string {
+	return []string{
+		string(WindowFocus), string(WindowMove), string(WindowResize), string(WindowMaximize), string(WindowMinimize),
+		string(WindowRestore), string(WindowClose),
+	}
+}
+
 // Launch starts a program with the desktop user's shell and waits until it shows
 // a window, which it answers as Windows. It goes on as a job: see [Exec].
 type Launch struct {
-	Command   string `json:"command"`
-	TimeoutMS int    `json:"timeout_ms,omitempty"` // for its window to appear; zero means [DefaultLaunchTimeout]
+	Command   string `json:"command" doc:"The command line, for the desktop user's shell."`
+	TimeoutMS int    `json:"timeout_ms,omitempty" arg:",positive" doc:"How long to wait for its window, at most 3600 s. Without it: 60 s."` // zero means [DefaultLaunchTimeout]
 }
 
 // DefaultLaunchTimeout is how long a [Launch] waits for a window that names no
@@ -50,7 +58,7 @@ const DefaultLaunchTimeout = 60 * time.Second
 // ResizeScreen gives the screen another size. Windows stay where they are as far
 // as the window manager lets them.
 type ResizeScreen struct {
-	Size Size `json:"size"`
+	Size Size `json:"size" doc:"Width and height in pixels of the screen itself, each 200 to 8192."`
 }
 
 // MinScreen is the smallest width and height of a [ResizeScreen].

@@ -1,12 +1,7 @@
 package mcp
 
 import (
-	"encoding/base64"
-	"errors"
 	"fmt"
-	"slices"
-
-	"github.com/mark3labs/mcp-go/mcp"
 
 	"github.com/vmette/vmette-mcp/desktop"
 	"github.com/vmette/vmette-mcp/mcp/picture"
@@ -30,73 +25,6 @@ func newView(screen desktop.Size, s settings) view {
 		v.Size = desktop.Size{Width: s.grid, Height: s.grid}
 	}
 	return v
-}
-
-// aim returns the action with its points in pixels of the screen. Its error
-// names a point that is not on the picture; nothing is clamped.
-func (v view) aim(a desktop.Action) (desktop.Action, error) {
-	switch a := a.(type) {
-	case desktop.Screenshot:
-		r, err := v.region(a.Region)
-		a.Region = r
-		return a, err
-	case desktop.Move:
-		p, err := v.point(&a.To)
-		if err == nil {
-			a.To = *p
-		}
-		return a, err
-	case desktop.Click:
-		p, err := v.point(a.At)
-		a.At = p
-		return a, err
-	case desktop.Scroll:
-		p, err := v.point(a.At)
-		a.At = p
-		return a, err
-	case desktop.Drag:
-		path := make([]desktop.Point, len(a.Path))
-		for i := range a.Path {
-			p, err := v.point(&a.Path[i])
-			if err != nil {
-				return a, err
-			}
-			path[i] = *p
-		}
-		a.Path = path
-		return a, nil
-	case desktop.Batch:
-		steps := make([]desktop.Step, len(a.Actions))
-		for i, s := range a.Actions {
-			on, err := v.aim(s.Action)
-			if err != nil {
-				return a, fmt.Errorf("action %d: %w", i+1, err)
-			}
-			steps[i].Action = on
-		}
-		a.Actions = steps
-		return a, nil
-	case desktop.CursorPosition, desktop.ButtonDown, desktop.ButtonUp, desktop.Type, desktop.Key, desktop.HoldKey, desktop.Wait, desktop.Exec, desktop.OpenURL:
-		return a, nil
-	}
-	return nil, fmt.Errorf("the points of a %T are not known: add it to aim", a)
-}
-
-// hasPoints reports whether an action is aimed at something by coordinates.
-func hasPoints(a desktop.Action) bool {
-	switch a := a.(type) {
-	case desktop.Screenshot:
-		return a.Region != nil
-	case desktop.Click:
-		return a.At != nil
-	case desktop.Scroll:
-		return a.At != nil
-	case desktop.Batch:
-		return slices.ContainsFunc(a.Actions, func(s desktop.Step) bool { return hasPoints(s.Action) })
-	case desktop.CursorPosition, desktop.ButtonDown, desktop.ButtonUp, desktop.Type, desktop.Key, desktop.HoldKey, desktop.Wait, desktop.Exec, desktop.OpenURL:
-		return false
-	}
-	return true
 }
 
 // pointer returns where the pointer is in the coordinates of the model, nil when
@@ -141,6 +69,24 @@ func (v view) region(r *desktop.Rect) (*desktop.Rect, error) {
 	}, nil
 }
 
+// fromScreen returns the smallest region of the picture that covers r, which may
+// reach beyond the screen.
+func (v view) fromScreen(r desktop.Rect) desktop.Rect {
+	return desktop.Rect{
+		X0: floorDiv(r.X0*v.Size.Width, v.screen.Width),
+		Y0: floorDiv(r.Y0*v.Size.Height, v.screen.Height),
+		X1: -floorDiv(-r.X1*v.Size.Width, v.screen.Width),
+		Y1: -floorDiv(-r.Y1*v.Size.Height, v.screen.Height),
+	}
+}
+
+func floorDiv(a, b int) int {
+	if a%b < 0 {
+		return a/b - 1
+	}
+	return a / b
+}
+
 // size says how large the screen is to the model.
 func (v view) size() string {
 	if v.grid {
@@ -150,37 +96,4 @@ func (v view) size() string {
 		return fmt.Sprintf("%v pixels as it is shown", v.Size)
 	}
 	return fmt.Sprintf("%v pixels", v.Size)
-}
-
-// shown is a picture that an answer carries.
-type shown struct {
-	content mcp.Content
-	info    *PictureInfo
-	of      desktop.Rect // of the screen, in its pixels
-}
-
-// picture encodes a part of the screen, given in pixels of the screen, or the
-// whole of it.
-func (v view) picture(s Screen, region *desktop.Rect) (*shown, error) {
-	var p desktop.Picture
-	var err error
-	if region != nil {
-		p, err = s.Region(*region, true)
-	} else {
-		var ok bool
-		if p, ok = s.Picture(true); !ok {
-			err = errors.New("nothing of it has been received")
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	img, err := picture.Encode(p, v.budget)
-	if err != nil {
-		return nil, err
-	}
-	info := &PictureInfo{
-		Frame: p.Frame, Width: img.View.Size.Width, Height: img.View.Size.Height, Scaled: img.View.Scaled(), Lossy: img.Lossy,
-	}
-	return &shown{mcp.NewImageContent(base64.StdEncoding.EncodeToString(img.Data), img.MIME), info, img.View.Region}, nil
 }

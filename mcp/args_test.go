@@ -2,7 +2,7 @@ package mcp
 
 import (
 	"encoding/json"
-	"maps"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -13,25 +13,43 @@ import (
 	"github.com/vmette/vmette-mcp/desktop"
 )
 
-// toolNamed returns a tool and the preset of its Action, nil when it has none.
-func toolNamed(t testing.TB, name string) (tool, desktop.Action) {
+// toolNamed returns a tool of the toolset, with what its arguments become, nil when
+// that is no Action.
+func toolNamed(t testing.TB, name string) (tool, func(values) ([]desktop.Action, error)) {
 	t.Helper()
-	list, err := ProfileToolset.tools()
-	if err != nil {
-		t.Fatal(err)
-	}
-	i := slices.IndexFunc(list, func(t tool) bool { return t.name == name })
-	if i < 0 {
-		t.Fatalf("there is no tool %s", name)
-	}
+	tool := toolOf(t, ProfileToolset, name)
 	for _, spec := range desktop.Actions {
 		for _, row := range spec.Tools {
 			if row.Name == name {
-				return list[i], row.Preset
+				v, _, err := rowVerb(spec, row)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return tool, v.actions
 			}
 		}
 	}
-	return list[i], nil
+	return tool, nil
+}
+
+// understand returns the Action that arguments of a tool mean, or why they are
+// refused.
+func understand(t testing.TB, name, args string) (desktop.Action, error) {
+	t.Helper()
+	tool, actions := toolNamed(t, name)
+	v, err := tool.decode(json.RawMessage(args))
+	if err != nil || actions == nil {
+		return nil, err
+	}
+	list, err := actions(v)
+	if err == nil {
+		err = list[0].Validate()
+	}
+	if err != nil {
+		c := call{what: name, example: name + " " + tool.example}
+		return nil, errors.New(textOf(c.refuse(err)))
+	}
+	return list[0], nil
 }
 
 // resolved compiles a schema as a client does.
@@ -100,23 +118,38 @@ func TestArgumentsBecomeActions(t *testing.T) {
 		{"exec", `{"command":"ls"}`, desktop.Exec{Command: "ls"}},
 		{"exec", `{"command":"ls","timeout":0.001}`, desktop.Exec{Command: "ls", TimeoutMS: 1}},
 		{"open_url", `{"url":"file:///etc/passwd"}`, desktop.OpenURL{URL: "file:///etc/passwd"}},
+		{"click", `{"button":"back"}`, desktop.Click{Button: desktop.Back, Count: 1}},
+		{"click", `{"button":"forward","coordinate":[1,2],"modifiers":["ctrl","+"]}`, desktop.Click{Button: desktop.Forward, Count: 1, At: pointAt(1, 2), Modifiers: []string{"ctrl", "+"}}},
+		{"drag", `{"path":[[1,2],[0,0],[5,6]]}`, desktop.Drag{Button: desktop.Left, Path: []desktop.Point{{X: 1, Y: 2}, {}, {X: 5, Y: 6}}}},
+		{"key_down", `{"text":"ctrl+shift"}`, desktop.KeyDown{Keys: "ctrl+shift"}},
+		{"key_up", `{"text":"a"}`, desktop.KeyUp{Keys: "a"}},
+		{"exec", `{"command":"make","background":true}`, desktop.Exec{Command: "make", Background: true}},
+		{"exec_output", `{"job":3}`, desktop.ExecOutput{Job: 3}},
+		{"exec_output", `{"job":3,"wait":2.5}`, desktop.ExecOutput{Job: 3, WaitMS: 2500}},
+		{"exec_stop", `{"job":3}`, desktop.ExecStop{Job: 3}},
+		{"read_file", `{"path":"~/a b"}`, desktop.ReadFile{Path: "~/a b"}},
+		{"read_file", `{"path":"a","offset":5000000000,"length":10}`, desktop.ReadFile{Path: "a", Offset: 5_000_000_000, Length: 10}},
+		{"write_file", `{"path":"a","text":"h\u00e9\n"}`, desktop.WriteFile{Path: "a", Data: []byte("hé\n")}},
+		{"write_file", `{"path":"a","text":""}`, desktop.WriteFile{Path: "a", Data: []byte{}}},
+		{"write_file", `{"path":"a","base64":"AP8=","offset":0,"mode":"0755","parents":true}`, desktop.WriteFile{Path: "a", Data: []byte{0, 0xff}, Offset: new(int64), Mode: 0o755, Parents: true}},
+		{"list_files", `{"path":"/","offset":10}`, desktop.ListFiles{Path: "/", Offset: 10}},
+		{"get_clipboard", `{"selection":"primary"}`, desktop.GetClipboard{Selection: desktop.Primary}},
+		{"set_clipboard", `{"text":""}`, desktop.SetClipboard{}},
+		{"paste", `{"text":"x"}`, desktop.Paste{Text: "x"}},
+		{"change_window", `{"id":12582913,"do":"move","to":[0,0]}`, desktop.ChangeWindow{ID: 12582913, Do: desktop.WindowMove, To: pointAt(0, 0)}},
+		{"change_window", `{"id":4294967295,"do":"resize","region":[1,2,3,4]}`, desktop.ChangeWindow{ID: 4294967295, Do: desktop.WindowResize, Region: &desktop.Rect{X0: 1, Y0: 2, X1: 3, Y1: 4}}},
+		{"launch", `{"command":"xterm","timeout":90}`, desktop.Launch{Command: "xterm", TimeoutMS: 90_000}},
+		{"resize_screen", `{"size":[1600,1000]}`, desktop.ResizeScreen{Size: desktop.Size{Width: 1600, Height: 1000}}},
 	} {
 		t.Run(tc.tool+" "+tc.args, func(t *testing.T) {
-			tool, preset := toolNamed(t, tc.tool)
-			v, err := tool.decode(json.RawMessage(tc.args))
-			if err != nil {
-				t.Fatal(err)
-			}
-			got, err := fill(preset, v)
+			got, err := understand(t, tc.tool, tc.args)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
-			if err := got.Validate(); err != nil {
-				t.Errorf("the action is not valid: %v", err)
-			}
+			tool, _ := toolNamed(t, tc.tool)
 			if raw := tc.args; raw != "" && raw != "null" {
 				if err := accepts(t, resolved(t, inputSchema(tool.params)), raw); err != nil {
 					t.Errorf("the schema refuses what is decoded: %v", err)
@@ -176,16 +209,43 @@ func TestWrongArguments(t *testing.T) {
 		{"wait", `{"duration":-1}`, `duration is -1`, false},
 		{"wait", `{"duration":"2"}`, `duration is a string, "2": send a number of seconds`, false},
 		{"wait", `{"duration":1e400}`, `duration is 1e400, which is too large`, beyondSchema},
-		{"exec", `{"command":""}`, `command is empty`, false},
-		{"exec", `{"command":"true","timeout":0}`, `timeout is 0: send a number of seconds from 0.001 to 3600`, false},
-		{"exec", `{"command":"` + strings.Repeat("a", 1<<20) + `"}`, `command is 1048576 bytes long, more than 131071: send a shell command; write a longer one to a file`, false},
-		{"open_url", `{"url":7}`, `url is a number, 7: send an http, https or file URL`, false},
+		{"exec", `{"command":""}`, `command is empty`, beyondSchema},
+		{"exec", `{"command":"true","timeout":0}`, `timeout is 0: send a number of seconds, at least 0.001`, false},
+		{"exec", `{"command":"true","timeout":3601}`, `time of 3601 s is not between 0 and 3600 s`, beyondSchema},
+		{"exec", `{"command":"true","background":"yes"}`, `background is a string, "yes": send true or false`, false},
+		{"exec", `{"command":"` + strings.Repeat("a", 1<<20) + `"}`, `command is 1048576 bytes, more than the 131071 that Linux takes as one argument: write it to a file`, beyondSchema},
+		{"open_url", `{"url":7}`, `url is a number, 7: send a string`, false},
+		{"open_url", `{"url":"ftp://host/"}`, `url must be http://HOST/...`, beyondSchema},
+		{"click", `{}`, `button is missing: send "left" or "middle" or "right" or "back" or "forward"`, false},
+		{"click", `{"button":"wheel"}`, `button is "wheel": send "left"`, false},
+		{"click", `{"button":"left","modifiers":[]}`, `modifiers has 0 keys: send a list of 1 to 8 key names`, false},
+		{"drag", `{"path":[]}`, `path has 0 points: send a list of 1 to 4096 points`, false},
+		{"drag", `{"path":[[1,2],[3]]}`, `path has a wrong point 2, which has 1 numbers instead of 2: send [x, y]`, false},
+		{"exec_output", `{"job":0}`, `job 0 does not exist`, beyondSchema},
+		{"exec_output", `{"job":1.5}`, `job is a number, 1.5, which is not a whole number: send a whole number`, false},
+		{"exec_output", `{"job":1,"wait":-1}`, `wait is -1: send a number of seconds`, false},
+		{"read_file", `{"path":"a","offset":-1}`, `offset -1 is negative`, beyondSchema},
+		{"read_file", `{"path":"a","offset":1e17}`, `offset is a number, 1e17, which is too large`, beyondSchema},
+		{"read_file", `{"path":"a","length":0}`, `length is 0: send a whole number, at least 1`, false},
+		{"read_file", `{"path":"a\u0000b"}`, `path holds a NUL`, beyondSchema},
+		{"write_file", `{"path":"a"}`, `it takes exactly one of text or base64`, beyondSchema},
+		{"write_file", `{"path":"a","text":"","base64":""}`, `it takes exactly one of text or base64`, beyondSchema},
+		{"write_file", `{"path":"a","base64":"YQ"}`, `base64 is not base64: send standard base64 with padding`, beyondSchema},
+		{"write_file", `{"path":"a","text":"","mode":"rw"}`, `mode is "rw": send octal digits`, false},
+		{"write_file", `{"path":"a","text":"","mode":420}`, `mode is a number, 420: send octal digits`, false},
+		{"write_file", `{"path":"a","text":"","mode":"4755"}`, `mode 04755 has other than permission bits`, beyondSchema},
+		{"set_clipboard", `{"text":"a","selection":"secondary"}`, `selection is "secondary": send "clipboard" or "primary"`, false},
+		{"change_window", `{"id":-1,"do":"focus"}`, `id is -1: send a whole number, at least 0`, false},
+		{"change_window", `{"id":4294967296,"do":"focus"}`, `id is 4294967296`, beyondSchema},
+		{"change_window", `{"id":7,"do":"move"}`, `move lacks to`, beyondSchema},
+		{"resize_screen", `{"size":[1600]}`, `size has 1 numbers instead of 2: send [width, height]`, false},
+		{"resize_screen", `{"size":[10,10]}`, `size 10x10 is not possible`, beyondSchema},
 		{"desktop_close", `{"desktop_id":null}`, `desktop_id is null: leave it out`, false},
 	} {
 		name := tc.tool + " " + tc.args
 		t.Run(name[:min(len(name), 60)], func(t *testing.T) {
 			tool, _ := toolNamed(t, tc.tool)
-			_, err := tool.decode(json.RawMessage(tc.args))
+			_, err := understand(t, tc.tool, tc.args)
 			if err == nil {
 				t.Fatal("was accepted")
 			}
@@ -212,54 +272,37 @@ func TestExamplesAreRight(t *testing.T) {
 	for _, spec := range desktop.Actions {
 		for _, row := range spec.Tools {
 			names[row.Name] = true
-			tool, preset := toolNamed(t, row.Name)
-			v, err := tool.decode(json.RawMessage(tool.example))
-			if err != nil {
-				t.Fatal(err)
-			}
-			a, err := fill(preset, v)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := a.Validate(); err != nil {
-				t.Errorf("%s %s: %v", row.Name, tool.example, err)
+			tool, _ := toolNamed(t, row.Name)
+			if _, err := understand(t, row.Name, tool.example); err != nil {
+				t.Error(err)
 			}
 			if err := accepts(t, resolved(t, inputSchema(tool.params)), tool.example); err != nil {
 				t.Errorf("%s %s: %v", row.Name, tool.example, err)
 			}
 		}
 	}
-	if diff := cmp.Diff(slices.Sorted(maps.Keys(inputs)), slices.Sorted(maps.Keys(names))); diff != "" {
-		t.Errorf("arguments and tools differ (-arguments +tools):\n%s", diff)
-	}
-}
-
-// twirl is an Action that the tools know nothing of.
-type twirl struct{ desktop.Move }
-
-// An Action that nobody fills in or aims fails when the server is made, not
-// with a click in the wrong place.
-func TestUnknownActionsAreFound(t *testing.T) {
-	if err := checkRow(desktop.Tool{Name: "twirl", Preset: twirl{}}, inputs["mouse_move"]); err == nil {
-		t.Error("a tool was made of an Action that is not filled in")
-	}
-	if _, err := newView(desktop.Size{Width: 10, Height: 10}, settings{}).aim(twirl{}); err == nil {
-		t.Error("an Action was passed on without its points")
+	for name := range toolset {
+		if !names[name] {
+			t.Errorf("there are arguments of %s, which is no tool", name)
+		}
 	}
 }
 
 // What the decoder accepts, the schema accepts, and it never panics.
 func FuzzDecodeArgs(f *testing.F) {
-	all := append(slices.Collect(maps.Values(inputs)), input{})
+	all, err := ProfileToolset.tools()
+	if err != nil {
+		f.Fatal(err)
+	}
 	var params []param
-	for _, in := range all {
-		for _, p := range in.params {
+	for _, tool := range all {
+		for _, p := range tool.params {
 			p.required = false
 			if !slices.ContainsFunc(params, func(q param) bool { return q.name == p.name }) {
 				params = append(params, p)
 			}
 		}
-		f.Add(in.example)
+		f.Add(tool.example)
 	}
 	f.Add(`{"coordinate":[1e2,2.0],"text":"\ud83d","repeat":1E0}`)
 	f.Add(`{"region":[0,0,1,1],"duration":0.5,"\u0064uration":1}`)

@@ -24,7 +24,7 @@ type call struct {
 // settings are those of the server that calls depend on.
 type settings struct {
 	budget  picture.Budget
-	observe desktop.ObserveMode
+	observe Observation
 	grid    int // how many steps the coordinates of each side of the screen have; 0 means pixels
 }
 
@@ -70,19 +70,18 @@ func (c *call) perform(ctx context.Context, d Desktop, r request, do deed) *mcp.
 			return refused
 		}
 	}
-	o := c.observe(do.asked, r.observe)
-	if do.show && o.Mode == desktop.ObserveNone {
-		o.Mode = desktop.ObserveNow
+	do.onScreen = bounded(do.onScreen)
+	do.observe = c.observe(do.asked, r.observe)
+	if do.show && do.observe == ObserveNone {
+		do.observe = ObserveNow
 	}
-	do.mode = o.Mode
-	res, err := c.do(ctx, d, do.onScreen, o)
-	answer, whole := c.answer(d, do, res, err)
+	res, err := c.do(ctx, d, do.onScreen, desktop.Observe{Mode: do.observe.mode()})
+	answer, pictures := c.answer(ctx, d, do, res, err)
 	switch {
 	case ctx.Err() != nil: // there will be no answer
-		c.conv.unknown(id)
 		c.conv.keepNotices(id, res.Notices)
-	case whole != nil:
-		c.conv.showed(id, whole.info.Frame, desktop.Size{Width: whole.of.Width(), Height: whole.of.Height()})
+	case pictures != nil && pictures.screen != desktop.Size{}:
+		c.conv.showed(id, pictures.frame, pictures.screen)
 	}
 	return answer
 }
@@ -94,27 +93,36 @@ func (c *call) do(ctx context.Context, d Desktop, a desktop.Action, o desktop.Ob
 	res, err := d.Do(ctx, a, o)
 	if res == nil {
 		res = new(desktop.Result)
-		c.conv.unknown(id)
 	}
 	res.Notices = append(c.conv.takeNotices(id), res.Notices...)
 	return res, err
 }
 
 // answer answers a call whose action ended with res and err. It also returns
-// the picture of the whole screen that the answer carries, nil for none.
-func (c *call) answer(d Desktop, did deed, res *desktop.Result, err error) (*mcp.CallToolResult, *shown) {
-	switch a := did.asked.(type) {
-	case desktop.Batch:
-		if err != nil && len(res.Steps) > 0 {
-			return c.halted(d, a, res, err)
-		}
-	case desktop.Exec:
-		if err == nil {
-			return execResult(d.Info().ID, a, res), nil
-		}
+// what the answer shows of the screen, nil for nothing.
+func (c *call) answer(ctx context.Context, d Desktop, did deed, res *desktop.Result, err error) (*mcp.CallToolResult, *shown) {
+	if b, ok := did.asked.(desktop.Batch); ok && err != nil && len(res.Steps) > 0 {
+		return c.halted(d, b, res, err)
 	}
 	if err != nil {
 		return c.undone(d, res, err), nil
+	}
+	id := d.Info().ID
+	spec, _ := desktop.ActionByName(did.asked.Name())
+	switch answers := spec.Answers; {
+	case answers.Has(desktop.AnswersFile | desktop.AnswersData):
+		return c.fileRead(ctx, d, did.asked, res), nil
+	case answers.Has(desktop.AnswersFile):
+		return fileWritten(id, res), nil
+	case answers.Has(desktop.AnswersListing):
+		return filesListed(id, did.asked, res), nil
+	case answers.Has(desktop.AnswersData):
+		return textResult(id, res), nil
+	case spec.Batchable(), answers.Has(desktop.AnswersSteps):
+	case answers.Has(desktop.AnswersWindows):
+		return windowsListed(id, newView(screenSize(d), c.settings), res), nil
+	case answers.Has(desktop.AnswersOutput):
+		return execResult(id, did.asked, res), nil
 	}
 	return c.done(d, did, res)
 }
@@ -151,13 +159,10 @@ func (c *call) check(ctx context.Context, d Desktop, v view, onScreen desktop.Ac
 }
 
 // inTurn reports whether an action waits for those before it on its desktop.
-// A command runs beside them, and the pointer may be asked for at any time.
+// Commands and jobs run beside them, and the pointer may be asked for at any time.
 func inTurn(a desktop.Action) bool {
-	switch a.(type) {
-	case desktop.Exec, desktop.CursorPosition:
-		return false
-	}
-	return true
+	spec, _ := desktop.ActionByName(a.Name())
+	return spec.Input || !spec.Answers.Has(desktop.AnswersOutput) && !spec.Answers.Has(desktop.AnswersPointer)
 }
 
 func screenSize(d Desktop) desktop.Size {

@@ -56,11 +56,11 @@ func toolsetVerbs(keep func(desktop.Spec, desktop.Tool) bool) ([]verb, error) {
 			if !keep(spec, row) {
 				continue
 			}
-			in, err := inputOf(row)
+			v, _, err := rowVerb(spec, row)
 			if err != nil {
 				return nil, err
 			}
-			list = append(list, in.verb(row))
+			list = append(list, v)
 		}
 	}
 	return list, nil

@@ -15,22 +15,24 @@ import (
 // in their own ways.
 const maxShown = 32 << 10
 
-// ExecOutcome is the structured content of exec.
+// ExecOutcome is the structured content of exec, exec_output and exec_stop.
 type ExecOutcome struct {
 	DesktopID       string   `json:"desktop_id" jsonschema:"the desktop it ran on"`
 	ExitCode        int      `json:"exit_code" jsonschema:"0 is success; 128+n: ended by signal n; -1: ended at its timeout"`
 	Stdout          string   `json:"stdout" jsonschema:"its first and last part when stdout_truncated; without control characters but newline and tab"`
 	Stderr          string   `json:"stderr" jsonschema:"as stdout"`
 	TimedOut        bool     `json:"timed_out" jsonschema:"whether it was ended because its time was up"`
-	StdoutBytes     int64    `json:"stdout_bytes" jsonschema:"how much it wrote to stdout in all"`
-	StderrBytes     int64    `json:"stderr_bytes" jsonschema:"how much it wrote to stderr in all"`
+	Job             int      `json:"job,omitempty" jsonschema:"of a background command: what names it"`
+	Running         bool     `json:"running,omitempty" jsonschema:"whether it still runs: exit_code is yet to come"`
+	StdoutBytes     int64    `json:"stdout_bytes" jsonschema:"how much it wrote to stdout, a background command since it was asked last"`
+	StderrBytes     int64    `json:"stderr_bytes" jsonschema:"how much it wrote to stderr"`
 	StdoutTruncated bool     `json:"stdout_truncated" jsonschema:"whether part of stdout was left out"`
 	StderrTruncated bool     `json:"stderr_truncated" jsonschema:"whether part of stderr was left out"`
 	Notices         []string `json:"notices,omitempty" jsonschema:"what else must be known, such as state that was lost"`
 }
 
-// execResult answers a command that ran, whatever it exited with.
-func execResult(id string, a desktop.Exec, res *desktop.Result) *mcp.CallToolResult {
+// execResult answers a command that ran or runs, whatever it exited with.
+func execResult(id string, a desktop.Action, res *desktop.Result) *mcp.CallToolResult {
 	if res.Exec == nil {
 		return refusal("The command was run, but the desktop did not say how it ended. Check its effect before running it again.")
 	}
@@ -38,28 +40,50 @@ func execResult(id string, a desktop.Exec, res *desktop.Result) *mcp.CallToolRes
 		DesktopID:   id,
 		ExitCode:    res.Exec.ExitCode,
 		TimedOut:    res.Exec.TimedOut,
+		Job:         res.Exec.Job,
+		Running:     res.Exec.Running,
 		StdoutBytes: res.Exec.StdoutTotal,
 		StderrBytes: res.Exec.StderrTotal,
 		Notices:     notices(res.Notices),
 	}
-	var b strings.Builder
-	if out.TimedOut {
-		limit := a.TimeoutMS
-		if limit == 0 {
-			limit = int(desktop.DefaultExecTimeout.Milliseconds())
-		}
-		fmt.Fprintf(&b, "The command was ended, because it had not finished within %s: give a longer timeout, or start it in the background with & and its output redirected.\n", inSeconds(limit))
-	} else {
-		fmt.Fprintf(&b, "exit code %d\n", out.ExitCode)
+	if e, ok := a.(desktop.Exec); ok && e.Background {
+		return result(out, withNotices(out.Notices, fmt.Sprintf("The command runs as job %d: exec_output tells what it writes, exec_stop ends it.", out.Job)))
 	}
-	out.Stdout, out.StdoutTruncated = output(&b, "stdout", res.Stdout, res.Exec.StdoutTotal)
-	out.Stderr, out.StderrTruncated = output(&b, "stderr", res.Stderr, res.Exec.StderrTotal)
+	var b strings.Builder
+	b.WriteString(howItEnded(a, out) + "\n")
+	out.Stdout, out.StdoutTruncated = output(&b, "stdout", res.Stdout, res.Exec.StdoutTotal, restInFile)
+	out.Stderr, out.StderrTruncated = output(&b, "stderr", res.Stderr, res.Exec.StderrTotal, restInFile)
 	return result(out, withNotices(out.Notices, strings.TrimSuffix(b.String(), "\n")))
 }
 
+// howItEnded says whether and how a command ended.
+func howItEnded(a desktop.Action, out ExecOutcome) string {
+	if out.Running {
+		return fmt.Sprintf("job %d is running; since it was asked last it has written:", out.Job)
+	}
+	job := ""
+	if out.Job != 0 {
+		job = fmt.Sprintf("job %d is over: ", out.Job)
+	}
+	if !out.TimedOut {
+		return fmt.Sprintf("%sexit code %d", job, out.ExitCode)
+	}
+	if job != "" {
+		return job + "its time was up"
+	}
+	limit := int(desktop.DefaultExecTimeout.Milliseconds())
+	if e, ok := a.(desktop.Exec); ok && e.TimeoutMS != 0 {
+		limit = e.TimeoutMS
+	}
+	return fmt.Sprintf("The command was ended, because it had not finished within %s: give a longer timeout, or run it in the background.", inSeconds(limit))
+}
+
+// restInFile says how to come by what is left out of the output of a command.
+const restInFile = "; redirect it to a file to read the rest"
+
 // output makes one stream of a command fit to be shown, and writes it down with
-// what was left out of it.
-func output(b *strings.Builder, name string, kept []byte, total int64) (s string, truncated bool) {
+// what was left out of it and how to come by that.
+func output(b *strings.Builder, name string, kept []byte, total int64, rest string) (s string, truncated bool) {
 	if total == 0 {
 		fmt.Fprintf(b, "%s: empty\n", name)
 		return "", false
@@ -73,7 +97,7 @@ func output(b *strings.Builder, name string, kept []byte, total int64) (s string
 	}
 	fmt.Fprintf(b, "%s", name)
 	if truncated {
-		fmt.Fprintf(b, " (its first %d and last %d of %d bytes; redirect it to a file to read the rest)", len(head), len(tail), total)
+		fmt.Fprintf(b, " (its first %d and last %d of %d bytes%s)", len(head), len(tail), total, rest)
 	}
 	if dropped > 0 {
 		fmt.Fprintf(b, " (without %s)", plural(dropped, "control character", "control characters"))

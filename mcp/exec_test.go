@@ -45,7 +45,7 @@ func TestExecTellsHowACommandEnded(t *testing.T) {
 		},
 		{
 			"timeout", timedOut,
-			"The command was ended, because it had not finished within 30 s: give a longer timeout, or start it in the background with & and its output redirected.\nstdout:\nhalf\nstderr: empty",
+			"The command was ended, because it had not finished within 30 s: give a longer timeout, or run it in the background.\nstdout:\nhalf\nstderr: empty",
 			ExecOutcome{DesktopID: "d", ExitCode: -1, TimedOut: true, Stdout: "half", StdoutBytes: 4},
 		},
 		{
@@ -98,7 +98,7 @@ func FuzzOutput(f *testing.F) {
 	f.Fuzz(func(t *testing.T, kept []byte, total int64) {
 		total = max(total, int64(len(kept)))
 		var b strings.Builder
-		s, truncated := output(&b, "stdout", kept, total)
+		s, truncated := output(&b, "stdout", kept, total, "")
 		if strings.ContainsAny(s, "\x00\x1b\x7f") || strings.ToValidUTF8(s, "") != s {
 			t.Errorf("output is not fit to be shown: %q", s)
 		}

@@ -52,7 +52,9 @@ type fakeDesktop struct {
 	pointer desktop.Point
 	frame   uint64
 	colour  byte
-	drawn   byte // the colour of the last frame
+	drawn   byte           // the colour of the last frame
+	spots   []desktop.Rect // drawn on since, each of which is a small part of the screen
+	machine fakeMachine
 }
 
 func (h *fakeHost) Config(context.Context) (sandbox.Config, error) {
@@ -193,7 +195,8 @@ func (d *fakeDesktop) actions() string {
 }
 
 // obey does an action as a guest does, and shows the screen as asked. The key
-// "F13" is not known to it; the key "F1" changes nothing.
+// "F13" is not known to it; the key "F1" changes nothing, and "F2" only something
+// beside the pointer.
 func obey(_ context.Context, d *fakeDesktop, a desktop.Action, o desktop.Observe) (*desktop.Result, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -248,12 +251,22 @@ func (d *fakeDesktop) obey(a desktop.Action, res *desktop.Result) error {
 		if a.Keys == "F1" {
 			d.colour--
 		}
-	case desktop.Exec:
-		res.Stdout = []byte("you ran " + a.Command + "\n")
-		res.Exec = &desktop.Output{StdoutLen: len(res.Stdout), StdoutTotal: int64(len(res.Stdout))}
-		d.colour--
+		if a.Keys == "F2" {
+			d.colour--
+			d.spots = append(d.spots, desktop.Rect{X0: d.pointer.X, Y0: d.pointer.Y, X1: d.pointer.X + 10, Y1: d.pointer.Y + 10})
+		}
 	case desktop.Screenshot, desktop.CursorPosition, desktop.Wait:
 		d.colour--
+	case desktop.ResizeScreen:
+		d.resize(a.Size)
+	default:
+		known, err := d.machine.obey(a, res)
+		if err != nil {
+			return err
+		}
+		if known {
+			d.colour--
+		}
 	}
 	d.done = append(d.done, a)
 	x, y := d.pointer.X, d.pointer.Y
@@ -264,7 +277,7 @@ func (d *fakeDesktop) obey(a desktop.Action, res *desktop.Result) error {
 // observe shows the screen as asked.
 func (d *fakeDesktop) observe(res *desktop.Result, o desktop.Observe) {
 	if o.Mode == desktop.ObserveSettled {
-		res.Settle = &desktop.Settled{Reason: desktop.SettleQuiet, ElapsedMS: 120, Changed: d.drawn != d.colour}
+		res.Settle = &desktop.Settled{Reason: desktop.SettleQuiet, ElapsedMS: 120, Changed: d.drawn != d.colour || d.spots != nil, Rects: d.spots}
 	}
 	if o.Mode == desktop.ObserveSettled || o.Mode == desktop.ObserveNow {
 		res.Frame = d.look()
@@ -280,6 +293,12 @@ func (d *fakeDesktop) look() *desktop.Frame {
 		pix = bytes.Repeat([]byte{d.colour, 0x80, 0xff, 0}, size.Width*size.Height)
 		f.Rects = []desktop.Patch{{Rect: desktop.Rect{X1: size.Width, Y1: size.Height}, Encoding: desktop.Raw, Len: len(pix)}}
 	}
+	for _, r := range d.spots {
+		n := r.Width() * r.Height() * 4
+		pix = append(pix, make([]byte, n)...)
+		f.Rects = append(f.Rects, desktop.Patch{Rect: r, Encoding: desktop.Raw, Len: n})
+	}
+	d.spots = nil
 	if err := d.mirror.Apply(f, pix); err != nil {
 		panic(err)
 	}

@@ -101,6 +101,8 @@ var geminiGestures = []gesture{
 			return one(desktop.Key{Keys: strings.Join(get[[]string](v, "keys"), "+")})
 		},
 	}, "Press and release several keys together.", hints{}},
+	keyGesture("key_down", "Press a key and keep it pressed until key_up.", func(k string) desktop.Action { return desktop.KeyDown{Keys: k} }),
+	keyGesture("key_up", "Release a key that key_down pressed.", func(k string) desktop.Action { return desktop.KeyUp{Keys: k} }),
 	{verb{
 		name: "take_screenshot", example: `{}`,
 		actions: func(values) ([]desktop.Action, error) { return one(desktop.Screenshot{}) },
@@ -176,7 +178,7 @@ func geminiTools() []tool {
 		if slices.ContainsFunc(g.params, func(p param) bool { return p.name == gridX.name }) {
 			common = append([]param{aimedAt}, common...)
 		}
-		list = append(list, g.tool(g.description, g.hints, common))
+		list = append(list, g.tool(g.description, g.hints, common, Outcome{}))
 	}
 	for _, name := range slices.Sorted(maps.Keys(geminiUnsupported)) {
 		list = append(list, unsupported(name, geminiUnsupported[name]))
@@ -214,6 +216,14 @@ func pointing(name, description string, do func(desktop.Point) []desktop.Action)
 	return gesture{verb{
 		name: name, params: []param{gridX, gridY}, example: `{"x": 500, "y": 300}`,
 		actions: func(v values) ([]desktop.Action, error) { return do(*xy(v, "x", "y")), nil },
+	}, description, hints{}}
+}
+
+// keyGesture is a gesture with one key.
+func keyGesture(name, description string, do func(key string) desktop.Action) gesture {
+	return gesture{verb{
+		name: name, params: []param{text("key", desktop.MaxChord, `a key such as "Shift"`, "The key.").needed()}, example: `{"key": "Shift"}`,
+		actions: func(v values) ([]desktop.Action, error) { return one(do(get[string](v, "key"))) },
 	}, description, hints{}}
 }
 
@@ -272,7 +282,7 @@ func geminiWheel(v values, magnitude string, otherwise int) ([]desktop.Action, e
 	if !ok {
 		far = otherwise
 	}
-	return one(wheel(xy(v, "x", "y"), get[string](v, "direction"), notchesOf(far)))
+	return one(wheelBy(xy(v, "x", "y"), get[string](v, "direction"), far))
 }
 
 func geminiScrollDocument(v values) ([]desktop.Action, error) {
@@ -282,8 +292,15 @@ func geminiScrollDocument(v values) ([]desktop.Action, error) {
 	case "down":
 		return one(desktop.Key{Keys: "Page_Down"})
 	default:
-		return one(wheel(&desktop.Point{X: geminiCenter, Y: geminiCenter}, direction, notchesOf(geminiScrollAt)))
+		return one(wheelBy(&desktop.Point{X: geminiCenter, Y: geminiCenter}, direction, geminiScrollAt))
 	}
+}
+
+// wheelBy is like wheel for a number of pixels.
+func wheelBy(at *desktop.Point, direction string, pixels int) desktop.Scroll {
+	a := wheel(at, direction, pixels)
+	a.Pixels = true
+	return a
 }
 
 // safetyDecision is what Gemini adds to a call that a person must agree to. It is

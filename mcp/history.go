@@ -57,6 +57,20 @@ func (h *history) reach(frame uint64) {
 	}
 }
 
+// since returns where the screen has changed after a frame; ok is false when that
+// is not known.
+func (h *history) since(frame uint64) (rects []desktop.Rect, ok bool) {
+	if frame == 0 || frame < h.first || frame > h.last {
+		return nil, false
+	}
+	for _, c := range h.changes {
+		if c.frame > frame {
+			rects = append(rects, c.rects...)
+		}
+	}
+	return rects, true
+}
+
 // same reports how the area around a point differs from what it was in a frame.
 func (h *history) same(p desktop.Point, frame uint64) error {
 	switch {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
@@ -17,9 +16,8 @@ import (
 const (
 	// openaiWait is how long OpenAI's wait lasts, which names no time.
 	openaiWait = 2000 // milliseconds
-	// notchPixels is how many pixels a model means by a notch of the wheel. X11
-	// knows notches alone, and it is about what browsers make of one.
-	notchPixels = 100
+	// maxScroll is how many pixels a scroll may go.
+	maxScroll = desktop.MaxNotches * desktop.NotchPixels
 )
 
 // openaiButtons are the buttons of OpenAI's click.
@@ -77,7 +75,7 @@ var openaiVerbs = verbs{tag: "type", description: "What to do.", list: []verb{
 		actions: func(v values) ([]desktop.Action, error) {
 			a := desktop.Scroll{
 				At: xy(v, "x", "y"), Modifiers: get[[]string](v, "keys"),
-				DX: notchesOf(get[int](v, "scroll_x")), DY: notchesOf(get[int](v, "scroll_y")),
+				DX: get[int](v, "scroll_x"), DY: get[int](v, "scroll_y"), Pixels: true,
 			}
 			if a.DX == 0 && a.DY == 0 {
 				return nil, errors.New("scroll_x and scroll_y are both 0: send how far to scroll")
@@ -95,8 +93,6 @@ var openaiVerbs = verbs{tag: "type", description: "What to do.", list: []verb{
 		actions: func(values) ([]desktop.Action, error) { return one(desktop.Wait{DurationMS: openaiWait}) },
 	},
 }}
-
-const maxScroll = desktop.MaxNotches * notchPixels
 
 // openaiTool takes what a computer_call holds: one action, or a list of them.
 func openaiTool() tool {
@@ -135,16 +131,6 @@ func one(a desktop.Action) ([]desktop.Action, error) { return []desktop.Action{a
 // xy returns the point whose coordinates are in two arguments.
 func xy(v values, x, y string) *desktop.Point {
 	return &desktop.Point{X: get[int](v, x), Y: get[int](v, y)}
-}
-
-// notchesOf returns how many notches of the wheel come closest to pixels: at
-// least one, unless it is 0.
-func notchesOf(pixels int) int {
-	n := int(math.Round(float64(pixels) / notchPixels))
-	if n == 0 && pixels != 0 {
-		n = max(-1, min(1, pixels))
-	}
-	return n
 }
 
 // chordKeys is a list of keys to press together. With lo 0 it may be empty, which

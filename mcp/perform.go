@@ -110,18 +110,18 @@ func (c *call) halted(d Desktop, b desktop.Batch, res *desktop.Result, err error
 		text = fmt.Sprintf("%s ended at action %d of %d; %s before it.", c.what, done+1, len(steps), plural(done, "action was done", "actions were done"))
 	}
 	text += "\n" + numbered(steps)
-	current := c.conv.observed(d.Info().ID, res.Frame)
+	changed, known := c.conv.observed(d.Info().ID, res.Frame)
 	switch {
 	case res.Frame == nil:
 		return refusal(withNotices(res.Notices, text+"\nTake a screenshot before going on.")), nil
-	case current:
+	case known && len(changed) == 0:
 		return refusal(withNotices(res.Notices, text+"\nThe screen is unchanged.")), nil
 	}
-	pic, err := v.picture(d.Screen(), nil)
+	pic, err := v.whole(d.Screen())
 	if err != nil {
 		return refusal(withNotices(res.Notices, text+"\nTake a screenshot before going on.")), nil
 	}
-	r := refusal(withNotices(res.Notices, text+"\nThis is how the screen is now."+caption(v, pic.info)))
-	r.Content = append(r.Content, pic.content)
+	r := refusal(withNotices(res.Notices, text+"\nThis is how the screen is now."+caption(v, pic)))
+	r.Content = append(r.Content, pic.contents...)
 	return r, pic
 }

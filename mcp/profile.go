@@ -7,8 +7,9 @@ import (
 )
 
 // Profile is a vocabulary: the tools that a model is offered to operate a desktop
-// with, in the names and arguments that it was trained on. The tools that
-// make, list and end desktops, exec and open_url are in all of them.
+// with, in the names and arguments that it was trained on. The tools that make,
+// list and end desktops, and those for commands, files and the clipboard, are in
+// all of them.
 type Profile string
 
 // The profiles. docs/profiles.md describes them.
@@ -57,6 +58,15 @@ func (p Profile) grid() int {
 	return 0
 }
 
+// Tools of the toolset that are in the other profiles too. Those that are about
+// windows speak of pixels of the picture, so they are not where that is a grid.
+var (
+	besideScreen = []string{
+		"exec", "exec_output", "exec_stop", "read_file", "write_file", "list_files", "get_clipboard", "set_clipboard", "paste", "launch", "open_url",
+	}
+	aboutWindows = []string{"list_windows", "change_window", "resize_screen"}
+)
+
 // tools returns the tools of the profile.
 func (p Profile) tools() ([]tool, error) {
 	table, err := actionTools()
@@ -67,7 +77,9 @@ func (p Profile) tools() ([]tool, error) {
 	if err != nil {
 		return nil, err
 	}
-	always := slices.DeleteFunc(slices.Clone(table), func(t tool) bool { return t.name != "exec" && t.name != "open_url" })
+	always := slices.DeleteFunc(slices.Clone(table), func(t tool) bool {
+		return !slices.Contains(besideScreen, t.name) && (p.grid() > 0 || !slices.Contains(aboutWindows, t.name))
+	})
 	var list []tool
 	switch p {
 	case "", ProfileToolset:

@@ -9,10 +9,10 @@ import (
 
 // request is what a call asks of a desktop.
 type request struct {
-	actions []desktop.Action    // in order, with points in the coordinates of the profile
-	id      string              // of the desktop; "" is the conversation's own
-	observe desktop.ObserveMode // "" is the server's default
-	frame   uint64              // of the picture that the points were taken from; 0 when it is not said
+	actions []desktop.Action // in order, with points in the coordinates of the profile
+	id      string           // of the desktop; "" is the conversation's own
+	observe Observation      // "" is the server's default
+	frame   uint64           // of the picture that the points were taken from; 0 when it is not said
 }
 
 // requestOf returns the request of actions with the arguments that tools take
@@ -21,7 +21,7 @@ func requestOf(actions []desktop.Action, v values) request {
 	return request{
 		actions: actions,
 		id:      get[string](v, "desktop_id"),
-		observe: desktop.ObserveMode(get[string](v, "observe")),
+		observe: Observation(get[string](v, "observe")),
 		frame:   uint64(get[int](v, "frame")),
 	}
 }
@@ -56,42 +56,19 @@ func (r request) action() (a desktop.Action, show bool, err error) {
 }
 
 // observe says how to look at the screen after an action.
-func (c *call) observe(a desktop.Action, mode desktop.ObserveMode) desktop.Observe {
-	switch a.(type) {
-	case desktop.Exec, desktop.CursorPosition:
-		return desktop.Observe{Mode: desktop.ObserveNone}
-	case desktop.Screenshot:
-		return desktop.Observe{Mode: desktop.ObserveNow}
+func (c *call) observe(a desktop.Action, asked Observation) Observation {
+	if _, ok := a.(desktop.Screenshot); ok {
+		return ObserveNow
 	}
-	for _, m := range []desktop.ObserveMode{mode, c.settings.observe} {
-		if m != "" {
-			return desktop.Observe{Mode: m}
+	if spec, _ := desktop.ActionByName(a.Name()); !spec.Batchable() && !spec.Answers.Has(desktop.AnswersSteps) {
+		return ObserveNone
+	}
+	for _, o := range []Observation{asked, c.settings.observe} {
+		if o != "" {
+			return o
 		}
 	}
-	return desktop.Observe{Mode: desktop.ObserveSettled}
-}
-
-// targets returns the points of the screen that an action presses something on.
-func targets(a desktop.Action) []desktop.Point {
-	switch a := a.(type) {
-	case desktop.Click:
-		if a.At != nil {
-			return []desktop.Point{*a.At}
-		}
-	case desktop.Scroll:
-		if a.At != nil {
-			return []desktop.Point{*a.At}
-		}
-	case desktop.Drag:
-		return []desktop.Point{a.Path[0], a.Path[len(a.Path)-1]}
-	case desktop.Batch:
-		var all []desktop.Point
-		for _, s := range a.Actions {
-			all = append(all, targets(s.Action)...)
-		}
-		return all
-	}
-	return nil
+	return ObserveSettled
 }
 
 // aimRadius is how many pixels around a point must be as they were when it was

@@ -17,18 +17,22 @@ const (
 	maxNotice    = 500
 )
 
-// Outcome is the structured content of every tool that becomes an Action,
-// except exec.
+// Outcome is the structured content of every tool that acts on the screen or looks
+// at it.
 type Outcome struct {
-	DesktopID string        `json:"desktop_id" jsonschema:"the desktop it was done on"`
-	X         *int          `json:"x,omitempty" jsonschema:"where the pointer is, in the coordinates of the tools"`
-	Y         *int          `json:"y,omitempty" jsonschema:"where the pointer is, in the coordinates of the tools"`
-	Changed   *bool         `json:"changed,omitempty" jsonschema:"whether the screen is not as it was last seen; absent when it was not looked at"`
-	Settled   *bool         `json:"settled,omitempty" jsonschema:"whether it had stopped changing; absent when that was not waited for"`
-	SettleMS  *int          `json:"settle_ms,omitempty" jsonschema:"how long that took, in milliseconds"`
-	Steps     []StepOutcome `json:"steps,omitempty" jsonschema:"how each action went, when there were several"`
-	Picture   *PictureInfo  `json:"picture,omitempty" jsonschema:"of the picture that is sent along; absent when none is"`
-	Notices   []string      `json:"notices,omitempty" jsonschema:"what else must be known, such as state that was lost"`
+	DesktopID string          `json:"desktop_id" jsonschema:"the desktop it was done on"`
+	X         *int            `json:"x,omitempty" jsonschema:"where the pointer is, in the coordinates of the tools"`
+	Y         *int            `json:"y,omitempty" jsonschema:"where the pointer is, in the coordinates of the tools"`
+	Changed   *bool           `json:"changed,omitempty" jsonschema:"whether the screen is not as it was last seen; absent when it was not looked at"`
+	Settled   *bool           `json:"settled,omitempty" jsonschema:"whether it had stopped changing, or else the wait ended at its limit; absent when that was not waited for"`
+	SettleMS  *int            `json:"settle_ms,omitempty" jsonschema:"how long that took, in milliseconds"`
+	Drawn     [][]int         `json:"drawn,omitempty" jsonschema:"where something was drawn meanwhile, each [x0, y0, x1, y1] in the coordinates of the tools"`
+	Steps     []StepOutcome   `json:"steps,omitempty" jsonschema:"how each action went, when there were several"`
+	Windows   []WindowOutcome `json:"windows,omitempty" jsonschema:"the window that was changed or launched, as it now is"`
+	Job       int             `json:"job,omitempty" jsonschema:"what names the program that was launched in exec_output and exec_stop"`
+	Picture   *PictureInfo    `json:"picture,omitempty" jsonschema:"of the picture that is sent along; absent when none is"`
+	Parts     []PictureInfo   `json:"parts,omitempty" jsonschema:"of the pictures that are sent along when they show what has changed alone, in their order"`
+	Notices   []string        `json:"notices,omitempty" jsonschema:"what else must be known, such as state that was lost"`
 }
 
 // PictureInfo describes a picture that a result carries.
@@ -36,69 +40,88 @@ type PictureInfo struct {
 	Frame  uint64 `json:"frame" jsonschema:"grows with each look at the screen"`
 	Width  int    `json:"width" jsonschema:"of the picture in pixels"`
 	Height int    `json:"height" jsonschema:"of the picture in pixels"`
-	Region []int  `json:"region,omitempty" jsonschema:"the part that is shown, [x0, y0, x1, y1] in pixels of the whole screenshot; absent for the whole"`
+	Region []int  `json:"region,omitempty" jsonschema:"the part that is shown, [x0, y0, x1, y1] in the coordinates of the tools; absent for the whole"`
 	Scaled bool   `json:"scaled" jsonschema:"whether it is smaller than what it shows"`
 	Lossy  bool   `json:"lossy" jsonschema:"whether it was compressed with losses to fit"`
 }
 
 // deed is an action that is done, or was.
 type deed struct {
-	asked    desktop.Action      // with points in the coordinates of the model
-	onScreen desktop.Action      // with points in pixels of the screen
-	mode     desktop.ObserveMode // how the screen is looked at afterwards
-	show     bool                // show it even if it is unchanged
+	asked    desktop.Action // with points in the coordinates of the model
+	onScreen desktop.Action // with points in pixels of the screen
+	observe  Observation    // how the screen is looked at afterwards
+	show     bool           // show it even if it is unchanged
 }
 
 // done answers a call whose action was done. The size of the screen may be
 // another one after it.
 func (c *call) done(d Desktop, did deed, res *desktop.Result) (*mcp.CallToolResult, *shown) {
 	id, v := d.Info().ID, newView(screenSize(d), c.settings)
-	out := Outcome{DesktopID: id, Notices: notices(res.Notices)}
+	out := Outcome{DesktopID: id, Notices: notices(res.Notices), Windows: v.windows(res.Windows)}
 	out.X, out.Y = v.pointer(res.X, res.Y)
-	if s := res.Settle; s != nil {
-		settled := s.Reason == desktop.SettleQuiet
-		out.Settled, out.SettleMS = &settled, &s.ElapsedMS
+	if res.Exec != nil {
+		out.Job = res.Exec.Job
 	}
+	v.settle(&out, res.Settle)
 	text := c.tell(v, did, &out, res)
-	if did.mode == desktop.ObserveNone {
+	if did.observe == ObserveNone {
 		return result(out, withNotices(out.Notices, text+unseen(did.asked))), nil
 	}
-
-	current := c.conv.observed(id, res.Frame)
+	if res.Frame == nil {
+		return result(out, withNotices(out.Notices, text+" The screen could not be looked at: take a screenshot before going on.")), nil
+	}
+	changed, known := c.conv.observed(id, res.Frame)
+	current := known && len(changed) == 0
 	out.Changed = new(!current)
 	shot, isShot := did.onScreen.(desktop.Screenshot)
 	if current && !isShot && !did.show {
 		return result(out, withNotices(out.Notices, text+" The screen is unchanged"+after(out)+", so no picture is sent.")), nil
 	}
-	pic, err := v.picture(d.Screen(), shot.Region)
+	var pic *shown
+	var err error
+	switch {
+	case shot.Region != nil:
+		pic, err = v.part(d.Screen(), *shot.Region)
+	case did.observe == ObserveChanges && known && !did.show && !isShot:
+		pic, err = v.changes(d.Screen(), changed)
+	default:
+		pic, err = v.whole(d.Screen())
+	}
 	if err != nil {
 		return refusal(withNotices(out.Notices, text+" But the screen cannot be shown: "+desktop.PlainLine(err.Error(), maxErrorText)+". Take a screenshot.")), nil
 	}
-	out.Picture = pic.info
+	out.Picture, out.Parts = pic.info, pic.parts
 	switch {
 	case shot.Region != nil:
-		r := did.asked.(desktop.Screenshot).Region
-		pic.info.Region = []int{r.X0, r.Y0, r.X1, r.Y1}
+		pic.info.Region = corners(*did.asked.(desktop.Screenshot).Region)
 	case isShot && current:
 		text += " It is unchanged since you last saw it."
 	case current:
 		text += " The screen is unchanged" + after(out) + "."
-	case !isShot && unchanged(res.Frame):
+	case !isShot && !known && unchanged(res.Frame):
 		text += " Whether the screen changed is not known; this is how it is now."
 	case !isShot:
 		text += " The screen changed" + settled(out) + "."
 	}
-	r := result(out, withNotices(out.Notices, text+caption(v, pic.info)))
-	r.Content = append(r.Content, pic.content)
-	if shot.Region != nil {
-		pic = nil
-	}
+	r := result(out, withNotices(out.Notices, text+caption(v, pic)))
+	r.Content = append(r.Content, pic.contents...)
 	return r, pic
+}
+
+// settle fills in how the wait for a quiet screen went.
+func (v view) settle(out *Outcome, s *desktop.Settled) {
+	if s == nil {
+		return
+	}
+	out.Settled, out.SettleMS = new(s.Reason == desktop.SettleQuiet), &s.ElapsedMS
+	for _, r := range s.Rects {
+		out.Drawn = append(out.Drawn, corners(v.fromScreen(r)))
+	}
 }
 
 // unchanged reports a frame that is like the one before it on the wire, which
 // need not be the one that the model has.
-func unchanged(f *desktop.Frame) bool { return f != nil && f.Base != 0 && len(f.Rects) == 0 }
+func unchanged(f *desktop.Frame) bool { return f.Base != 0 && len(f.Rects) == 0 }
 
 // tell says what was done, and fills in the steps when it was several actions.
 func (c *call) tell(v view, d deed, out *Outcome, res *desktop.Result) string {
@@ -112,7 +135,7 @@ func (c *call) tell(v view, d deed, out *Outcome, res *desktop.Result) string {
 
 // unseen says that nobody looked at what an action did.
 func unseen(a desktop.Action) string {
-	if _, ok := a.(desktop.CursorPosition); ok {
+	if spec, _ := desktop.ActionByName(a.Name()); spec.Looks && !spec.Batchable() {
 		return ""
 	}
 	return " The screen was not looked at."
@@ -137,20 +160,33 @@ func after(o Outcome) string {
 	return fmt.Sprintf(" after %d ms", *o.SettleMS)
 }
 
-// caption says of a picture what a model must know to aim by it.
-func caption(v view, p *PictureInfo) string {
-	s := fmt.Sprintf(" The picture is frame %d, %dx%d pixels", p.Frame, p.Width, p.Height)
+// caption says of what is shown what a model must know to aim by it.
+func caption(v view, pic *shown) string {
+	var s string
+	lossy := false
+	if p := pic.info; p != nil {
+		s, lossy = fmt.Sprintf(" The picture is frame %d, %dx%d pixels", p.Frame, p.Width, p.Height), p.Lossy
+	} else {
+		s = fmt.Sprintf(" Frame %d; only what changed is shown, around", pic.frame)
+		for i, p := range pic.parts {
+			if i > 0 {
+				s += ","
+			}
+			s += fmt.Sprintf(" %v", desktop.Rect{X0: p.Region[0], Y0: p.Region[1], X1: p.Region[2], Y1: p.Region[3]})
+			lossy = lossy || p.Lossy
+		}
+	}
 	switch {
-	case p.Region != nil:
+	case pic.info == nil, pic.info.Region != nil:
 		s += "; coordinates are still those of the whole screenshot."
 	case v.grid:
 		s += "; coordinates are not pixels but steps from 0 to " + strconv.Itoa(v.Size.Width-1) + " across it."
-	case p.Scaled:
+	case pic.info.Scaled:
 		s += fmt.Sprintf(", scaled from %v; coordinates are pixels of this picture.", v.screen)
 	default:
 		s += "."
 	}
-	if p.Lossy {
+	if lossy {
 		s += " It was compressed with losses to fit: zoom shows details."
 	}
 	return s

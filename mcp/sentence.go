@@ -2,6 +2,7 @@ package mcp
 
 import (
 	"fmt"
+	"reflect"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -37,7 +38,7 @@ func did(tool string, a desktop.Action, o Outcome) string {
 	case desktop.Drag:
 		return "Dragged with the " + button(a.Button) + " button; the pointer is" + at + with(a.Modifiers) + "."
 	case desktop.Scroll:
-		return "Scrolled " + notches(a) + at + with(a.Modifiers) + "."
+		return "Scrolled " + distance(a) + at + with(a.Modifiers) + "."
 	case desktop.Key:
 		if a.Repeat > 1 {
 			return fmt.Sprintf("Pressed %s %d times.", desktop.PlainLine(a.Keys, maxExcerpt), a.Repeat)
@@ -51,13 +52,44 @@ func did(tool string, a desktop.Action, o Outcome) string {
 		return "Waited " + inSeconds(a.DurationMS) + "."
 	case desktop.OpenURL:
 		return "Opened " + desktop.PlainLine(a.URL, maxExcerpt) + " in the browser."
+	case desktop.KeyDown:
+		return "Pressed " + desktop.PlainLine(a.Keys, maxExcerpt) + "; it stays down until it is released."
+	case desktop.KeyUp:
+		return "Released " + desktop.PlainLine(a.Keys, maxExcerpt) + "."
 	}
-	return tool + " was done."
+	return tool + " was done" + details(a) + "."
+}
+
+// details lists what was asked for, such as ": id 7, do focus".
+func details(a desktop.Action) string {
+	var list []string
+	for _, f := range desktop.FieldsOf(a) {
+		v := reflect.ValueOf(a).Field(f.Index)
+		if v.IsZero() {
+			continue
+		}
+		v = reflect.Indirect(v)
+		switch {
+		case f.Millis:
+			list = append(list, f.Arg+" "+inSeconds(int(v.Int())))
+		case v.Kind() == reflect.String && v.Len() > maxExcerpt:
+			list = append(list, f.Arg+" of "+plural(utf8.RuneCountInString(v.String()), "character", "characters"))
+		case v.Kind() == reflect.String, v.Kind() == reflect.Struct, v.CanInt(), v.CanUint(), v.Kind() == reflect.Bool:
+			list = append(list, f.Arg+" "+desktop.PlainLine(fmt.Sprint(v.Interface()), maxExcerpt))
+		}
+	}
+	if list == nil {
+		return ""
+	}
+	return ": " + strings.Join(list, ", ")
 }
 
 func times(count int) string {
 	return [...]string{"", "Clicked", "Double-clicked", "Triple-clicked"}[min(max(count, 1), 3)]
 }
+
+// buttons are the buttons of the pointer.
+var buttons = []desktop.Button{desktop.Left, desktop.Middle, desktop.Right, desktop.Back, desktop.Forward}
 
 func button(b desktop.Button) string {
 	switch b {
@@ -80,13 +112,16 @@ func with(modifiers []string) string {
 	return " with " + desktop.PlainLine(strings.Join(modifiers, "+"), maxExcerpt) + " held"
 }
 
-func notches(a desktop.Scroll) string {
+func distance(a desktop.Scroll) string {
 	var parts []string
 	for _, d := range []struct {
 		n    int
 		name string
 	}{{-a.DY, "up"}, {a.DY, "down"}, {-a.DX, "left"}, {a.DX, "right"}} {
-		if d.n > 0 {
+		switch {
+		case d.n > 0 && a.Pixels:
+			parts = append(parts, fmt.Sprintf("%s by about %d pixels", d.name, d.n))
+		case d.n > 0:
 			parts = append(parts, d.name+" by "+plural(d.n, "notch", "notches"))
 		}
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 
-	"github.com/vmette/vmette-mcp/desktop"
 	"github.com/vmette/vmette-mcp/mcp/picture"
 )
 
@@ -19,11 +18,11 @@ import (
 type Config struct {
 	Desktops Desktops
 	Images   Images
-	Version  string              // of the server, for its clients; "" means "devel"
-	Profile  Profile             // the tools; "" means ProfileToolset
-	Observe  desktop.ObserveMode // how calls that do not say so look at the screen; "" means settled
-	Budget   picture.Budget      // of every picture; the zero value is its documented default
-	Logger   *slog.Logger        // nil discards
+	Version  string         // of the server, for its clients; "" means "devel"
+	Profile  Profile        // the tools; "" means ProfileToolset
+	Observe  Observation    // how calls that do not say so look at the screen; "" means settled
+	Budget   picture.Budget // of every picture; the zero value is its documented default
+	Logger   *slog.Logger   // nil discards
 }
 
 // Server offers desktops as tools. It is safe for concurrent use.
@@ -38,7 +37,7 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Desktops == nil || cfg.Images == nil {
 		return nil, errors.New("create mcp server: desktops and images are needed")
 	}
-	if err := errors.Join(cfg.Profile.Validate(), desktop.Observe{Mode: cfg.Observe}.Validate()); err != nil {
+	if err := errors.Join(cfg.Profile.Validate(), cfg.Observe.Validate()); err != nil {
 		return nil, fmt.Errorf("create mcp server: %w", err)
 	}
 	if cfg.Version == "" {
@@ -60,12 +59,12 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create mcp server: %w", err)
 	}
-	for _, t := range tools {
-		d, err := t.definition()
-		if err != nil {
-			return nil, fmt.Errorf("create mcp server: %w", err)
-		}
-		s.mcp.AddTool(d, s.handler(t))
+	defined, err := definitions(tools)
+	if err != nil {
+		return nil, fmt.Errorf("create mcp server: %w", err)
+	}
+	for i, t := range tools {
+		s.mcp.AddTool(defined[i], s.handler(t))
 	}
 	return s, nil
 }

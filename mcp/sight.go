@@ -9,7 +9,7 @@ import (
 // sight is what a model knows of a desktop. What it is told counts only once
 // the answer can reach it: a call that its client cancelled has no answer.
 type sight struct {
-	frame   uint64       // the screen still looks as in the picture of this frame, which it has; 0 when not
+	seen    uint64       // the frame up to which it knows the whole screen; 0 before the first picture
 	screen  desktop.Size // what its coordinates are aimed by; zero before the first picture
 	notices []string     // of answers that did not reach it, for the next one
 	past    history      // of what it may aim by
@@ -25,40 +25,28 @@ func (c *Conversation) sight(id string) *sight {
 	return s
 }
 
-// observed takes a look at the screen, which was no look when f is nil, and
-// reports whether the model has its present picture. A frame that does not
-// follow the one that the model has may hide a change that nobody was told of.
-func (c *Conversation) observed(id string, f *desktop.Frame) (current bool) {
+// observed takes in a look at the screen, and returns where it has changed since
+// the model saw it. known is false when that is not known, as before it has seen
+// anything and when f, the frame, is nil. A frame that does not follow the one
+// before it may hide a change that nobody was told of.
+func (c *Conversation) observed(id string, f *desktop.Frame) (changed []desktop.Rect, known bool) {
+	if f == nil {
+		return nil, false
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.sight(id)
-	if f != nil {
-		s.past.record(f)
-	}
-	switch {
-	case f == nil || s.frame == 0:
-	case unchanged(f) && f.Base == s.frame:
-		s.frame = f.Number
-	default:
-		s.frame = 0
-	}
-	return s.frame != 0
+	s.past.record(f)
+	return s.past.since(s.seen)
 }
 
-// unknown notes that the screen may have changed unseen.
-func (c *Conversation) unknown(id string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.sight(id).frame = 0
-}
-
-// showed notes that the model was sent the picture of a frame of the whole
-// screen.
+// showed notes that the model was sent what it needs to know the whole screen as
+// of a frame.
 func (c *Conversation) showed(id string, frame uint64, screen desktop.Size) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.sight(id)
-	s.frame, s.screen = frame, screen
+	s.seen, s.screen = frame, screen
 	s.past.reach(frame)
 }
 

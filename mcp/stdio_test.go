@@ -286,7 +286,7 @@ func TestLongMessages(t *testing.T) {
 	}
 	// The longest command that a model may try is refused for what it is.
 	go send(t, in, toolCall(1, "exec", `{"command":"`+strings.Repeat("a", 1<<20)+`"}`))
-	if got := answers(t, lines, 1)["1"]; !strings.Contains(string(got), "command is 1048576 bytes long") {
+	if got := answers(t, lines, 1)["1"]; !strings.Contains(string(got), "command is 1048576 bytes") {
 		t.Errorf("answered was %s", got)
 	}
 	if host.boots != 0 {

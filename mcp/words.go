@@ -63,7 +63,7 @@ func plainOutput(b []byte) (s string, dropped int) {
 }
 
 // plural returns "1 notch" or "3 notches".
-func plural(n int, one, many string) string {
+func plural[N int | int64](n N, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}

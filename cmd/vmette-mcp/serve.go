@@ -9,7 +9,6 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/vmette/vmette-mcp/desktop"
 	"github.com/vmette/vmette-mcp/mcp"
 	"github.com/vmette/vmette-mcp/mcp/picture"
 	"github.com/vmette/vmette-mcp/sandbox"
@@ -21,7 +20,7 @@ type serveCmd struct {
 	Idle     time.Duration `help:"End a desktop that nobody has used for this long; 0s, the default, is never." default:"0s" placeholder:"TIME"`
 	Start    string        `help:"How a desktop starts: template, from a saved one if there is one, or cold, booted (default ${default})." enum:"template,cold" default:"template" placeholder:"HOW"`
 	Profile  mcp.Profile   `help:"Whose names and arguments the tools have: ${profiles} (default ${default})." default:"toolset" placeholder:"NAME"`
-	Observe  string        `help:"How an action looks at the screen unless the call says: settled, now or none (default ${default})." enum:"settled,now,none" default:"settled" placeholder:"HOW"`
+	Observe  string        `help:"How an action looks at the screen unless the call says: settled, changes (only where it changed), now or none (default ${default})." enum:"settled,changes,now,none" default:"settled" placeholder:"HOW"`
 	templateFlags
 	imageFlags
 	sandboxFlags
@@ -134,7 +133,7 @@ func (c serveCmd) Run(a *app) (err error) {
 		Images:   images,
 		Version:  version(),
 		Profile:  c.Profile,
-		Observe:  desktop.ObserveMode(c.Observe),
+		Observe:  mcp.Observation(c.Observe),
 		Budget:   c.budget(),
 		Logger:   a.log,
 	})

@@ -1,0 +1,128 @@
+package mcp
+
+import (
+	"slices"
+
+	"github.com/vmette/vmette-mcp/desktop"
+	"github.com/vmette/vmette-mcp/mcp/picture"
+)
+
+const (
+	maxCrops   = 4 // pictures of what has changed
+	cropMargin = 8 // pixels of the picture around it, so that it can be recognised
+)
+
+// changes shows only where the screen has changed, given in pixels of the screen,
+// or all of it when that is most of it. What is shown has the scale of the whole
+// picture.
+func (v view) changes(s Screen, rects []desktop.Rect) (*shown, error) {
+	regions := v.crops(rects)
+	if regions == nil {
+		return v.whole(s)
+	}
+	all := &shown{screen: v.screen}
+	for i, r := range regions {
+		on, err := v.region(&r)
+		if err != nil {
+			return nil, err
+		}
+		p, err := s.Region(*on, true)
+		if err != nil {
+			return nil, err
+		}
+		if i > 0 && p.Frame != all.frame {
+			return v.whole(s) // it was drawn on in between
+		}
+		content, info, err := encodePicture(p, v.cropBudget(p.Size, len(regions)))
+		if err != nil {
+			return nil, err
+		}
+		info.Region = corners(r)
+		all.contents, all.parts, all.frame = append(all.contents, content), append(all.parts, *info), p.Frame
+	}
+	return all, nil
+}
+
+// cropBudget is the share of one of n crops in the budget of an answer. A crop has
+// the scale of the whole picture, unless its file would be too large.
+func (v view) cropBudget(of desktop.Size, n int) picture.Budget {
+	b := v.budget
+	if b.MaxBase64 <= 0 {
+		b.MaxBase64 = picture.DefaultMaxBase64
+	}
+	b.MaxBase64 /= n
+	// The edges of the picture itself, also where its coordinates are a grid.
+	whole := picture.NewView(desktop.Rect{X1: v.screen.Width, Y1: v.screen.Height}, v.budget).Size
+	b.MaxEdge = max(1, (max(of.Width, of.Height)*whole.Width+v.screen.Width-1)/v.screen.Width)
+	return b
+}
+
+// crops returns the regions of the picture to show of what has changed, at most
+// maxCrops, and nil when the whole picture is better.
+func (v view) crops(rects []desktop.Rect) []desktop.Rect {
+	var regions []desktop.Rect
+	for _, r := range rects {
+		c := v.fromScreen(r)
+		c = desktop.Rect{X0: c.X0 - cropMargin, Y0: c.Y0 - cropMargin, X1: c.X1 + cropMargin, Y1: c.Y1 + cropMargin}
+		c = desktop.Rect{X0: max(0, c.X0), Y0: max(0, c.Y0), X1: min(v.Size.Width, c.X1), Y1: min(v.Size.Height, c.Y1)}
+		if c.X0 < c.X1 && c.Y0 < c.Y1 {
+			regions = mergeInto(regions, c)
+		}
+	}
+	for len(regions) > maxCrops {
+		regions = mergeClosest(regions)
+	}
+	area := 0
+	for _, r := range regions {
+		area += areaOf(r)
+	}
+	if 2*area > v.Size.Width*v.Size.Height {
+		return nil
+	}
+	return regions
+}
+
+// mergeInto adds r to regions that do not touch each other, so that they do not
+// afterwards.
+func mergeInto(regions []desktop.Rect, r desktop.Rect) []desktop.Rect {
+	for i := 0; i < len(regions); {
+		if touch(regions[i], r) {
+			r = union(regions[i], r)
+			regions = slices.Delete(regions, i, i+1)
+			i = 0
+			continue
+		}
+		i++
+	}
+	return append(regions, r)
+}
+
+// mergeClosest makes one region of the two whose union shows least that is in
+// neither.
+func mergeClosest(regions []desktop.Rect) []desktop.Rect {
+	a, b, least := 0, 1, -1
+	for i := range regions {
+		for j := i + 1; j < len(regions); j++ {
+			extra := areaOf(union(regions[i], regions[j])) - areaOf(regions[i]) - areaOf(regions[j])
+			if least < 0 || extra < least {
+				a, b, least = i, j, extra
+			}
+		}
+	}
+	r := union(regions[a], regions[b])
+	regions = slices.Delete(regions, b, b+1)
+	return mergeInto(slices.Delete(regions, a, a+1), r)
+}
+
+func touch(a, b desktop.Rect) bool {
+	return a.X0 <= b.X1 && b.X0 <= a.X1 && a.Y0 <= b.Y1 && b.Y0 <= a.Y1
+}
+
+func union(a, b desktop.Rect) desktop.Rect {
+	return desktop.Rect{X0: min(a.X0, b.X0), Y0: min(a.Y0, b.Y0), X1: max(a.X1, b.X1), Y1: max(a.Y1, b.Y1)}
+}
+
+func areaOf(r desktop.Rect) int { return r.Width() * r.Height() }
+
+// corners is a rectangle as results hold it.
+func corners(r desktop.Rect) []int { return []int{r.X0, r.Y0, r.X1, r.Y1} }
