@@ -15,6 +15,7 @@ import (
 
 	"github.com/vmette/vmette-mcp/desktop"
 	"github.com/vmette/vmette-mcp/sandbox"
+	"github.com/vmette/vmette-mcp/sandbox/internal/ring"
 	"github.com/vmette/vmette-mcp/sandbox/internal/steps"
 	"github.com/vmette/vmette-mcp/sandbox/qemu/internal/qmp"
 )
@@ -46,8 +47,8 @@ type machine struct {
 	ttyConn  *net.UnixConn
 	child    *child
 	qmp      *qmp.Client
-	console  *ring
-	stderr   *ring
+	console  *ring.Ring
+	stderr   *ring.Ring
 	incoming chan net.Conn
 
 	ctx    context.Context // of what serves the running machine
@@ -70,7 +71,7 @@ type machine struct {
 // start boots the machine. When it fails nothing is left.
 func (m *machine) start(ctx context.Context, onStep func(string)) error {
 	m.ctx, m.cancel = context.WithCancel(context.Background())
-	m.console, m.stderr = newRing(consoleSize), newRing(stderrSize)
+	m.console, m.stderr = ring.New(consoleSize), ring.New(stderrSize)
 	m.incoming = make(chan net.Conn)
 	m.broken, m.stopping, m.done = make(chan struct{}), make(chan struct{}), make(chan struct{})
 	m.shutdown = make(chan string, 1)

@@ -1,4 +1,4 @@
-package qemu
+package ring
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ func TestRingKeepsTheLast(t *testing.T) {
 				for i := range n {
 					all = append(all, byte(i))
 				}
-				r := newRing(size)
+				r := New(size)
 				for rest := all; len(rest) > 0; {
 					part := rest[:min(step, len(rest))]
 					if k, err := r.Write(part); k != len(part) || err != nil {

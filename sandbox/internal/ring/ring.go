@@ -1,20 +1,23 @@
-package qemu
+// Package ring keeps the last of what a machine says: the end of an endless
+// stream in bounded memory.
+package ring
 
 import "sync"
 
-// ring keeps the last bytes that were written to it. It is safe for concurrent
+// Ring keeps the last bytes that were written to it. It is safe for concurrent
 // use.
-type ring struct {
+type Ring struct {
 	mu   sync.Mutex
 	buf  []byte
 	next int  // where the next byte goes
 	full bool // buf has been filled at least once
 }
 
-func newRing(size int) *ring { return &ring{buf: make([]byte, size)} }
+// New returns a Ring that keeps the last size bytes; size must be positive.
+func New(size int) *Ring { return &Ring{buf: make([]byte, size)} }
 
 // Write keeps the last bytes of p. It never fails.
-func (r *ring) Write(p []byte) (int, error) {
+func (r *Ring) Write(p []byte) (int, error) {
 	n := len(p)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -36,7 +39,7 @@ func (r *ring) Write(p []byte) (int, error) {
 }
 
 // Bytes returns a copy of what is kept, oldest first.
-func (r *ring) Bytes() []byte {
+func (r *Ring) Bytes() []byte {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.full {
