@@ -30,13 +30,13 @@ func RecordProcess(dir string, pid int) error {
 	if err != nil {
 		return fmt.Errorf("identify process %d: %w", pid, err)
 	}
-	if err := writeRecord(filepath.Join(dir, processFile), rec); err != nil {
+	if err := writeProcess(filepath.Join(dir, processFile), rec); err != nil {
 		return fmt.Errorf("record process %d: %w", pid, err)
 	}
 	return nil
 }
 
-func writeRecord(path string, rec processRecord) error {
+func writeProcess(path string, rec processRecord) error {
 	data, err := json.Marshal(rec)
 	if err != nil {
 		return err

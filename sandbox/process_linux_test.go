@@ -56,7 +56,7 @@ func TestKillRecordedSparesOthers(t *testing.T) {
 			r := rec
 			change(&r)
 			path := filepath.Join(t.TempDir(), processFile)
-			if err := writeRecord(path, r); err != nil {
+			if err := writeProcess(path, r); err != nil {
 				t.Fatal(err)
 			}
 			if err := killRecorded(path); err != nil {

@@ -2,10 +2,8 @@ package sandbox
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,14 +14,9 @@ import (
 	"github.com/vmette/vmette-mcp/desktop"
 )
 
-// What a template's directory holds.
-const (
-	manifestFile = "template.json"
-	machineDir   = "machine"
-)
-
-// maxManifest bounds a manifest, of which about a kilobyte is used.
-const maxManifest = 64 << 10
+// manifestFile says, in the directory of a template, of what it was made. It stands
+// beside the files of the snapshot.
+const manifestFile = "template.json"
 
 // templateManifest is what manifestFile holds.
 type templateManifest struct {
@@ -32,9 +25,6 @@ type templateManifest struct {
 	Browser bool      `json:"browser"`
 	Created time.Time `json:"created"`
 	Config  Config    `json:"config"`
-	// Boot is what the saved guest takes itself for. Its token is of use to
-	// nobody: every guest that is started from the template gets another one.
-	Boot desktop.Boot `json:"boot"`
 }
 
 // TemplateInfo describes a template.
@@ -114,30 +104,30 @@ func (t *Templates) read(ctx context.Context, key string) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	state, err := t.cfg.Backend.Load(ctx, filepath.Join(t.path(key), machineDir))
+	snap, err := LoadSnapshot(ctx, t.cfg.Backend, t.path(key))
 	if err != nil {
 		return nil, err
 	}
+	if snap.cfg != m.Config {
+		snap.Close()
+		return nil, fmt.Errorf("%s and %s are not of the same desktop", manifestFile, snapshotFile)
+	}
 	now := time.Now()
 	os.Chtimes(filepath.Join(t.path(key), manifestFile), now, now) // else it is pruned early
-	return &Snapshot{cfg: m.Config, boot: m.Boot, state: state}, nil
+	return snap, nil
 }
 
 // readManifest returns the manifest of key, and when the template was used last.
 func (t *Templates) readManifest(key string) (m templateManifest, used time.Time, err error) {
-	f, err := os.Open(filepath.Join(t.path(key), manifestFile))
+	name := filepath.Join(t.path(key), manifestFile)
+	info, err := os.Stat(name)
 	if err != nil {
 		return m, used, err
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
+	if err := ReadRecord(name, &m); err != nil {
 		return m, used, err
 	}
-	if err := json.NewDecoder(io.LimitReader(f, maxManifest)).Decode(&m); err != nil {
-		return m, used, fmt.Errorf("decode %s: %w", manifestFile, err)
-	}
-	if err := m.Config.Validate(); err != nil || m.Key != key || m.Boot.Token == "" {
+	if err := m.Config.Validate(); err != nil || m.Key != key {
 		return m, used, errors.Join(fmt.Errorf("%s is not that of this template", manifestFile), err)
 	}
 	return m, info.ModTime(), nil
@@ -155,11 +145,10 @@ func (t *Templates) write(ctx context.Context, key string, snap *Snapshot) (err 
 			err = errors.Join(err, os.RemoveAll(dir))
 		}
 	}()
-	machine := filepath.Join(dir, machineDir)
-	if err := os.MkdirAll(machine, 0o700); err != nil {
+	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
-	if err := snap.state.Store(ctx, machine); err != nil {
+	if err := snap.Store(ctx, dir); err != nil {
 		return err
 	}
 	m := templateManifest{
@@ -168,12 +157,8 @@ func (t *Templates) write(ctx context.Context, key string, snap *Snapshot) (err 
 		Browser: !t.cfg.NoBrowser,
 		Created: time.Now().Round(time.Second),
 		Config:  snap.cfg,
-		Boot:    snap.boot,
 	}
-	if err := writeManifest(filepath.Join(dir, manifestFile), m); err != nil {
-		return err
-	}
-	if err := errors.Join(syncDir(machine), syncDir(dir)); err != nil {
+	if err := errors.Join(WriteRecord(filepath.Join(dir, manifestFile), m), syncDir(dir)); err != nil {
 		return err
 	}
 	if err := t.discard(key); err != nil {
@@ -183,21 +168,4 @@ func (t *Templates) write(ctx context.Context, key string, snap *Snapshot) (err 
 		return err
 	}
 	return syncDir(t.cfg.Dir)
-}
-
-func writeManifest(name string, m templateManifest) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	return errors.Join(json.NewEncoder(f).Encode(m), f.Sync(), f.Close())
-}
-
-// syncDir has the names in a directory written to the disk.
-func syncDir(name string) error {
-	d, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

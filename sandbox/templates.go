@@ -21,9 +21,8 @@ var ErrNoTemplate = errors.New("no template")
 // new ones start from them in a fraction of the time. It is safe for concurrent
 // use, by several processes too.
 //
-//	KEY/template.json   what it is, and of what it was made
-//	KEY/machine/        the saved machine
-//	KEY.new/            a template on its way
+//	KEY/                a template: what [Snapshot.Store] writes, and template.json
+//	KEY.new/            one on its way
 //	KEY.lock            held by who makes it
 //
 // A KEY is a hash of everything that went in: see [Templates.Key]. A directory

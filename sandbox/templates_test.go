@@ -194,7 +194,7 @@ func TestBrokenTemplateIsNeverUsed(t *testing.T) {
 			}
 		}},
 	}
-	for _, file := range []string{"template.json", "machine/state.json"} {
+	for _, file := range []string{"template.json", "snapshot.json", "machine/state.json"} {
 		for _, d := range damages {
 			t.Run(file+" "+d.name, func(t *testing.T) {
 				b, cfg, dir := new(sandboxtest.Backend), bootable(t), t.TempDir()

@@ -2,7 +2,7 @@ package qemu
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"os"
 
 	"github.com/vmette/vmette-mcp/sandbox/qemu/internal/qmp"
@@ -30,9 +30,15 @@ func (m *machine) openMemory(context.Context) (err error) {
 
 func (m *machine) closeMemory() { m.memory.Close() }
 
-// load has QEMU load the state of the devices, and gives the guest what its
-// state has over the memory that it shares.
+// load gives the guest what its state has over the memory that it shares, and has
+// QEMU load the state of the devices. These look into the memory meanwhile, so it
+// comes first.
 func (m *machine) load(ctx context.Context) error {
+	if m.state.changed != nil {
+		if err := applyPrivate(m.child.pid(), m.memory, m.state.changed); err != nil {
+			return err
+		}
+	}
 	err := m.qmp.Execute(ctx, "migrate-set-capabilities", map[string]any{"capabilities": []map[string]any{
 		{"capability": "events", "state": true},
 	}}, nil)
@@ -60,12 +66,9 @@ func (m *machine) load(ctx context.Context) error {
 		return err
 	}
 	if e.Field("status") == "failed" {
-		return fmt.Errorf("QEMU refused the state")
+		return errors.New("QEMU refused the state")
 	}
-	if m.state.changed == nil {
-		return nil
-	}
-	return applyPrivate(m.child.pid(), m.memory, m.state.changed)
+	return nil
 }
 
 // plugVsock puts the vsock device, with which no state can be saved, into the

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -71,7 +70,7 @@ func (s *state) store(ctx context.Context, dir string) error {
 	if err := writeFile(filepath.Join(dir, devicesFile), func(f *os.File) error { _, err := f.Write(devices); return err }); err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(dir, machineFile), func(f *os.File) error { return json.NewEncoder(f).Encode(rec) })
+	return sandbox.WriteRecord(filepath.Join(dir, machineFile), rec)
 }
 
 // flat returns the memory of a state in one file.
@@ -110,8 +109,8 @@ func (b *Backend) Load(ctx context.Context, dir string) (sandbox.State, error) {
 }
 
 func load(ctx context.Context, dir string) (_ *state, err error) {
-	rec, err := readRecord(filepath.Join(dir, machineFile))
-	if err != nil {
+	var rec machineRecord
+	if err := sandbox.ReadRecord(filepath.Join(dir, machineFile), &rec); err != nil {
 		return nil, err
 	}
 	s := &state{isolation: rec.Isolation, cpus: rec.CPUs, memoryMiB: rec.MemoryMiB}
@@ -125,21 +124,6 @@ func load(ctx context.Context, dir string) (_ *state, err error) {
 	}
 	s.memory, err = loadMemory(ctx, filepath.Join(dir, ramFile), int64(rec.MemoryMiB)<<20, rec.Memory)
 	return s, err
-}
-
-func readRecord(name string) (rec machineRecord, err error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return rec, err
-	}
-	defer f.Close()
-	if err := json.NewDecoder(io.LimitReader(f, 64<<10)).Decode(&rec); err != nil {
-		return rec, fmt.Errorf("decode %s: %w", machineFile, err)
-	}
-	if cfg := (sandbox.Config{Kernel: "-", Initramfs: "-", Root: sandbox.Disk{Path: "-", Format: "squashfs"}, CPUs: rec.CPUs, MemoryMiB: rec.MemoryMiB}); rec.CPUs == 0 || rec.MemoryMiB == 0 || cfg.Validate() != nil {
-		return rec, fmt.Errorf("%s tells of a machine with %d CPUs and %d MiB", machineFile, rec.CPUs, rec.MemoryMiB)
-	}
-	return rec, nil
 }
 
 func loadDevices(name, want string) (*os.File, error) {

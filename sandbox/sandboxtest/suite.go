@@ -25,6 +25,9 @@ func Suite(t *testing.T, b sandbox.Backend, cfg sandbox.Config) {
 	t.Run("PowerOff", func(t *testing.T) { testPowerOff(t, b, cfg) })
 	t.Run("Panic", func(t *testing.T) { testPanic(t, b, cfg) })
 	t.Run("FailedStart", func(t *testing.T) { testFailedStart(t, b, cfg) })
+	if s, ok := b.(sandbox.Snapshotter); ok {
+		t.Run("Snapshots", func(t *testing.T) { testSnapshots(t, s, cfg) })
+	}
 	t.Run("StopWhileBooting", func(t *testing.T) { testStopWhileBooting(t, b, cfg) })
 }
 
@@ -152,14 +155,7 @@ func testDesktop(t *testing.T, b sandbox.Backend, cfg sandbox.Config) {
 // next answer says so.
 func testAgentKilled(t *testing.T, b sandbox.Backend, cfg sandbox.Config) {
 	s := boot(t, b, cfg)
-	const kill = `for p in /proc/[0-9]*; do
-		if [ $p != /proc/1 ] && [ "$(cat $p/comm)" = desktop-agent ]; then kill -9 ${p#/proc/}; fi
-	done`
-	_, err := s.Do(t.Context(), desktop.Exec{Command: "sudo sh -c '" + kill + "'"}, desktop.Observe{})
-	var e *desktop.Error
-	if !errors.As(err, &e) || e.Code != desktop.CodeUnknown {
-		t.Fatalf("the action that killed the agent: got %v, want code unknown", err)
-	}
+	killAgent(t, s)
 	res := do(t, s, desktop.CursorPosition{}, desktop.Observe{})
 	if len(res.Notices) == 0 || !strings.Contains(res.Notices[0], "agent was restarted") {
 		t.Errorf("notices after the restart: %q", res.Notices)
@@ -167,6 +163,19 @@ func testAgentKilled(t *testing.T, b sandbox.Backend, cfg sandbox.Config) {
 	do(t, s, desktop.Screenshot{}, desktop.Observe{Mode: desktop.ObserveNow})
 	if p, ok := s.Screen().Picture(true); !ok || p.Size != s.Config().Screen {
 		t.Errorf("picture after the restart: %v, %v", p.Size, ok)
+	}
+}
+
+// killAgent kills the guest agent by an action, which therefore gets no answer.
+func killAgent(t *testing.T, s *sandbox.Session) {
+	t.Helper()
+	const kill = `for p in /proc/[0-9]*; do
+		if [ $p != /proc/1 ] && [ "$(cat $p/comm)" = desktop-agent ]; then kill -9 ${p#/proc/}; fi
+	done`
+	_, err := s.Do(t.Context(), desktop.Exec{Command: "sudo sh -c '" + kill + "'"}, desktop.Observe{})
+	var e *desktop.Error
+	if !errors.As(err, &e) || e.Code != desktop.CodeUnknown {
+		t.Fatalf("the action that killed the agent: got %v, want code unknown", err)
 	}
 }
 

@@ -1,5 +1,4 @@
-// Package testimage gives tests an image to boot: the minimal one of the
-// user's image store, with the guest agent built from this tree or with any
+// Package testimage gives tests an image to boot: one of the user's image store, with the guest agent built from this tree or with any
 // other program in its place.
 //
 //	s, err := sandbox.Start(ctx, backend, testimage.Minimal(t), sandbox.StartOptions{})
@@ -33,7 +32,18 @@ func Minimal(tb testing.TB) sandbox.Config {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return config(tb, open(tb, storeDir()), binary)
+	return config(tb, rootfs.MinimalSpec, open(tb, storeDir()), binary)
+}
+
+// Oracles returns a config that boots the default desktop with the toolkits
+// that internal/oracle needs, and the guest agent of this tree.
+func Oracles(tb testing.TB) sandbox.Config {
+	tb.Helper()
+	binary, err := agent()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return config(tb, rootfs.OraclesSpec, open(tb, storeDir()), binary)
 }
 
 // WithInit returns a config that boots the minimal image with the program of
@@ -45,16 +55,16 @@ func WithInit(tb testing.TB, pkg string) sandbox.Config {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return config(tb, open(tb, tb.TempDir()), binary)
+	return config(tb, rootfs.MinimalSpec, open(tb, tb.TempDir()), binary)
 }
 
-// config returns a config that boots the minimal image with init; store is
-// where the initramfs is kept.
-func config(tb testing.TB, store *rootfs.Store, init []byte) sandbox.Config {
+// config returns a config that boots the image of spec with init; store is where
+// the initramfs is kept.
+func config(tb testing.TB, spec string, store *rootfs.Store, init []byte) sandbox.Config {
 	tb.Helper()
-	image, err := open(tb, storeDir()).Get(tb.Context(), rootfs.MinimalSpec)
+	image, err := open(tb, storeDir()).Get(tb.Context(), spec)
 	if err != nil {
-		tb.Fatalf("this test boots the image %s: %v; make it with: make test, or vmette-mcp rootfs build %[1]s", rootfs.MinimalSpec, err)
+		tb.Fatalf("this test boots the image %s: %v; make it with: make test, or vmette-mcp rootfs build %[1]s", spec, err)
 	}
 	initramfs, err := store.Initramfs(image, init)
 	if err != nil {

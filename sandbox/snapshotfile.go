@@ -1,0 +1,73 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/vmette/vmette-mcp/desktop"
+)
+
+// What the directory of a stored snapshot holds.
+const (
+	snapshotFile = "snapshot.json"
+	machineDir   = "machine" // what the backend wrote
+)
+
+// snapshotRecord is what snapshotFile holds.
+type snapshotRecord struct {
+	Config Config `json:"config"`
+	// Boot is what the saved guest takes itself for. Its token is of no use to
+	// anybody: every guest that is started from it gets another one.
+	Boot desktop.Boot `json:"boot"`
+}
+
+// Store writes the snapshot into dir, an empty directory that nobody else may read,
+// and returns when it is on the disk. One that was stored whole can be told from
+// any other by [LoadSnapshot].
+func (s *Snapshot) Store(ctx context.Context, dir string) error {
+	machine := filepath.Join(dir, machineDir)
+	if err := os.Mkdir(machine, 0o700); err != nil {
+		return fmt.Errorf("store snapshot: %w", err)
+	}
+	err := s.state.Store(ctx, machine)
+	if err == nil {
+		err = WriteRecord(filepath.Join(dir, snapshotFile), snapshotRecord{Config: s.cfg, Boot: s.boot})
+	}
+	if err := errors.Join(err, syncDir(machine), syncDir(dir)); err != nil {
+		return fmt.Errorf("store snapshot: %w", err)
+	}
+	return nil
+}
+
+// LoadSnapshot reads what [Snapshot.Store] wrote into dir. It fails when anything
+// of it is not as it was written. The snapshot must be closed.
+func LoadSnapshot(ctx context.Context, b Snapshotter, dir string) (*Snapshot, error) {
+	var rec snapshotRecord
+	err := ReadRecord(filepath.Join(dir, snapshotFile), &rec)
+	if err == nil && rec.Boot.Token == "" {
+		err = fmt.Errorf("%s names no token", snapshotFile)
+	}
+	if err == nil {
+		err = rec.Config.Validate()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load snapshot: %w", err)
+	}
+	state, err := b.Load(ctx, filepath.Join(dir, machineDir))
+	if err != nil {
+		return nil, fmt.Errorf("load snapshot: %w", err)
+	}
+	return &Snapshot{cfg: rec.Config, boot: rec.Boot, state: state}, nil
+}
+
+// syncDir has the names in a directory written to the disk.
+func syncDir(name string) error {
+	d, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
