@@ -35,7 +35,7 @@ func (t *Templates) Build(ctx context.Context, cfg Config, opts BuildOptions) er
 		return fmt.Errorf("make template: %w", err)
 	}
 	defer lock.Close()
-	if _, _, err := t.readManifest(key); err == nil && !opts.Again {
+	if _, _, err := t.readManifest(t.path(key)); err == nil && !opts.Again {
 		return nil
 	}
 	snap, err := t.boot(ctx, cfg, opts)

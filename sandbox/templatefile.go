@@ -51,7 +51,7 @@ func (t *Templates) List() ([]TemplateInfo, error) {
 		if !e.IsDir() || strings.Contains(e.Name(), ".") {
 			continue
 		}
-		m, used, err := t.readManifest(e.Name())
+		m, used, err := t.readManifest(t.path(e.Name()))
 		if err != nil {
 			continue // no template, or none any more
 		}
@@ -97,7 +97,7 @@ func (t *Templates) Remove(name string) error {
 
 // read reads and verifies the template of key.
 func (t *Templates) read(ctx context.Context, key string) (*Snapshot, error) {
-	m, _, err := t.readManifest(key)
+	m, _, err := t.readManifest(t.path(key))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrNoTemplate
 	}
@@ -117,9 +117,10 @@ func (t *Templates) read(ctx context.Context, key string) (*Snapshot, error) {
 	return snap, nil
 }
 
-// readManifest returns the manifest of key, and when the template was used last.
-func (t *Templates) readManifest(key string) (m templateManifest, used time.Time, err error) {
-	name := filepath.Join(t.path(key), manifestFile)
+// readManifest returns the manifest of the template in dir, and when that was used
+// last.
+func (t *Templates) readManifest(dir string) (m templateManifest, used time.Time, err error) {
+	name := filepath.Join(dir, manifestFile)
 	info, err := os.Stat(name)
 	if err != nil {
 		return m, used, err
@@ -127,7 +128,7 @@ func (t *Templates) readManifest(key string) (m templateManifest, used time.Time
 	if err := ReadRecord(name, &m); err != nil {
 		return m, used, err
 	}
-	if err := m.Config.Validate(); err != nil || m.Key != key {
+	if err := m.Config.Validate(); err != nil || m.Key != strings.TrimSuffix(filepath.Base(dir), newSuffix) {
 		return m, used, errors.Join(fmt.Errorf("%s is not that of this template", manifestFile), err)
 	}
 	return m, info.ModTime(), nil
@@ -161,10 +162,16 @@ func (t *Templates) write(ctx context.Context, key string, snap *Snapshot) (err 
 	if err := errors.Join(WriteRecord(filepath.Join(dir, manifestFile), m), syncDir(dir)); err != nil {
 		return err
 	}
+	return t.install(key)
+}
+
+// install puts the new template of key, which is whole, in the place of the one
+// before. Where that is broken off, the next one who opens the templates goes on.
+func (t *Templates) install(key string) error {
 	if err := t.discard(key); err != nil {
 		return err
 	}
-	if err := os.Rename(dir, t.path(key)); err != nil {
+	if err := os.Rename(t.newPath(key), t.path(key)); err != nil {
 		return err
 	}
 	return syncDir(t.cfg.Dir)

@@ -166,7 +166,7 @@ func (t *Templates) Close() error {
 	return errors.Join(errs...)
 }
 
-// sweep removes templates on their way whose makers are gone.
+// sweep tidies up after makers of templates that are gone.
 func (t *Templates) sweep() error {
 	entries, err := os.ReadDir(t.cfg.Dir)
 	if err != nil {
@@ -184,13 +184,22 @@ func (t *Templates) sweep() error {
 		if err != nil {
 			return err
 		}
-		err = os.RemoveAll(t.newPath(key))
+		err = t.tidy(key)
 		lock.Close()
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// tidy removes the new template of key, unless it is whole and was only to be put
+// in its place: the one before may be gone already.
+func (t *Templates) tidy(key string) error {
+	if _, _, err := t.readManifest(t.newPath(key)); err == nil {
+		return t.install(key)
+	}
+	return os.RemoveAll(t.newPath(key))
 }
 
 // prune removes templates that nobody has used for long.

@@ -238,6 +238,24 @@ func TestWhatAKilledBuildLeftIsRemoved(t *testing.T) {
 	}
 }
 
+// A build may be killed between the moment at which the old template goes and that
+// at which the new one comes.
+func TestWhatAKilledBuildHadDoneIsKept(t *testing.T) {
+	b, cfg, dir := new(sandboxtest.Backend), bootable(t), t.TempDir()
+	ts := openTemplates(t, dir, b)
+	buildTemplate(t, ts, cfg)
+	key, err := ts.Key(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(filepath.Join(dir, key), filepath.Join(dir, key+".new")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openTemplates(t, dir, b).Get(t.Context(), cfg); err != nil {
+		t.Errorf("Get: %v", err)
+	}
+}
+
 func TestFailedBuildLeavesNothing(t *testing.T) {
 	cfg, dir := bootable(t), t.TempDir()
 	b := &sandboxtest.Backend{StartErr: sandbox.ErrStartFailed}
