@@ -11,6 +11,7 @@ import (
 type benchCmd struct {
 	JSON   bool   `name:"json" help:"Print JSON."`
 	Boots  int    `help:"Cold boots to measure (default ${default})." default:"3" placeholder:"N"`
+	Starts int    `help:"Starts from a saved desktop to measure (default ${default})." default:"10" placeholder:"N"`
 	Native bool   `help:"Measure the guest agent on an X server of this host instead, without a machine around it."`
 	Image  string `help:"What the desktop boots; it needs xterm (default ${default})." default:"${minimal}" placeholder:"SPEC"`
 	sandboxFlags
@@ -46,8 +47,9 @@ func (c benchCmd) measure(a *app) (bench.Report, error) {
 		return bench.Report{}, err
 	}
 	options := bench.Options{
-		Boots: c.Boots,
-		Log:   func(what string) { fmt.Fprintln(a.stderr, what) },
+		Boots:  c.Boots,
+		Starts: c.Starts,
+		Log:    func(what string) { fmt.Fprintln(a.stderr, what) },
 	}
 	if c.Native {
 		return bench.Native(a.ctx, host.agent, options)

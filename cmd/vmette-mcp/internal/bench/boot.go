@@ -12,8 +12,9 @@ import (
 
 // Options say what to measure.
 type Options struct {
-	Boots int          // cold boots; at least 1
-	Log   func(string) // told what is being measured; may be nil
+	Boots  int          // cold boots; at least 1
+	Starts int          // starts from a saved desktop, on backends that can
+	Log    func(string) // told what is being measured; may be nil
 }
 
 func (o Options) log(format string, args ...any) {
@@ -66,6 +67,13 @@ func Desktop(ctx context.Context, b sandbox.Backend, cfg sandbox.Config, o Optio
 		r.Phases = append(r.Phases, p)
 	}
 
+	if saver, ok := b.(sandbox.Snapshotter); ok && o.Starts > 0 {
+		starts, err := measureStarts(ctx, saver, last, o)
+		r.Measurements = append(r.Measurements, starts...)
+		if err != nil {
+			return r, err
+		}
+	}
 	g := &guest{screen: sessionScreen(last), log: o.log}
 	rest, err := g.measure(ctx)
 	r.Measurements = append(r.Measurements, rest...)
