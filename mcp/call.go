@@ -16,6 +16,7 @@ import (
 type call struct {
 	what     string // is asked for, in sentences
 	example  string // of a call that is right
+	computer bool   // it is an action with mouse, keyboard or eyes; see isComputerAction
 	conv     *Conversation
 	settings settings
 	progress *progress
@@ -25,31 +26,32 @@ type call struct {
 type settings struct {
 	budget  picture.Budget
 	observe Observation
-	grid    int // how many steps the coordinates of each side of the screen have; 0 means pixels
+	halts   bool // a failed action ends what was asked for in the same turn
+	grid    int  // how many steps the coordinates of each side of the screen have; 0 means pixels
 }
 
 // act does what is asked of a desktop, which is booted if need be.
 func (c *call) act(ctx context.Context, r request) *mcp.CallToolResult {
 	a, show, err := r.action()
 	if err != nil {
-		return c.refuse(err)
+		return c.rejected(ctx, r.id, c.refuse(err))
 	}
-	if inTurn(a) {
-		var t *turn
-		arrivalOf(ctx).pass(func() { t = c.conv.turn(r.id) })
-		defer t.leave()
-		if err := t.wait(ctx); err != nil {
-			return c.failed(err)
-		}
-	} else {
+	if !inTurn(a) {
 		arrivalOf(ctx).pass(nil)
+		return c.actNow(ctx, r, deed{asked: a, show: show})
 	}
+	return c.takeTurn(ctx, r.id, isComputerAction(a), func() *mcp.CallToolResult {
+		return c.actNow(ctx, r, deed{asked: a, show: show})
+	})
+}
+
+func (c *call) actNow(ctx context.Context, r request, do deed) *mcp.CallToolResult {
 	d, err := c.conv.use(ctx, r.id, c.progress)
 	if err != nil {
 		return c.failed(err)
 	}
 	defer d.Release()
-	return c.perform(ctx, d, r, deed{asked: a, show: show})
+	return c.perform(ctx, d, r, do)
 }
 
 // perform performs an action on a leased desktop, and keeps book of what the
@@ -156,13 +158,6 @@ func (c *call) check(ctx context.Context, d Desktop, v view, onScreen desktop.Ac
 		}
 	}
 	return nil
-}
-
-// inTurn reports whether an action waits for those before it on its desktop.
-// Commands and jobs run beside them, and the pointer may be asked for at any time.
-func inTurn(a desktop.Action) bool {
-	spec, _ := desktop.ActionByName(a.Name())
-	return spec.Input || !spec.Answers.Has(desktop.AnswersOutput) && !spec.Answers.Has(desktop.AnswersPointer)
 }
 
 func screenSize(d Desktop) desktop.Size {

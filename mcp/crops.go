@@ -33,28 +33,28 @@ func (v view) changes(s Screen, rects []desktop.Rect) (*shown, error) {
 		if i > 0 && p.Frame != all.frame {
 			return v.whole(s) // it was drawn on in between
 		}
-		content, info, err := encodePicture(p, v.cropBudget(p.Size, len(regions)))
+		b := v.budget
+		if b.MaxBase64 <= 0 {
+			b.MaxBase64 = picture.DefaultMaxBase64
+		}
+		b.MaxBase64 /= len(regions)
+		content, info, err := encoded(picture.EncodeSize(p, v.scale(p.Size), b))
 		if err != nil {
 			return nil, err
 		}
-		info.Region = corners(r)
+		info.Frame, info.Region = p.Frame, corners(r)
 		all.contents, all.parts, all.frame = append(all.contents, content), append(all.parts, *info), p.Frame
 	}
 	return all, nil
 }
 
-// cropBudget is the share of one of n crops in the budget of an answer. A crop has
-// the scale of the whole picture, unless its file would be too large.
-func (v view) cropBudget(of desktop.Size, n int) picture.Budget {
-	b := v.budget
-	if b.MaxBase64 <= 0 {
-		b.MaxBase64 = picture.DefaultMaxBase64
-	}
-	b.MaxBase64 /= n
-	// The edges of the picture itself, also where its coordinates are a grid.
+// scale returns the size of a part of the screen in the picture of the whole.
+func (v view) scale(part desktop.Size) desktop.Size {
 	whole := picture.NewView(desktop.Rect{X1: v.screen.Width, Y1: v.screen.Height}, v.budget).Size
-	b.MaxEdge = max(1, (max(of.Width, of.Height)*whole.Width+v.screen.Width-1)/v.screen.Width)
-	return b
+	return desktop.Size{
+		Width:  max(1, part.Width*whole.Width/v.screen.Width),
+		Height: max(1, part.Height*whole.Height/v.screen.Height),
+	}
 }
 
 // crops returns the regions of the picture to show of what has changed, at most

@@ -87,6 +87,8 @@ type dialogue struct {
 	in   io.Writer
 	out  *bufio.Scanner
 	said bytes.Buffer
+
+	release func() // lets keys go on that are held
 }
 
 // play plays a script and returns it with what the server said.
@@ -205,6 +207,17 @@ func (d *dialogue) happen(command string) {
 		}
 	case "hang":
 		d.host.do = hang
+	case "hold":
+		held := make(chan struct{})
+		d.release = func() { close(held) }
+		d.host.do = func(ctx context.Context, f *fakeDesktop, a desktop.Action, o desktop.Observe) (*desktop.Result, error) {
+			if _, isKey := a.(desktop.Key); isKey {
+				<-held
+			}
+			return obey(ctx, f, a, o)
+		}
+	case "release":
+		d.release()
 	case "obey":
 		d.host.do = obey
 	default:

@@ -26,7 +26,7 @@ const (
 	maxFileBinary = 256 << 10 // bytes in one answer, which holds them twice in base64
 	maxFilePart   = 64 << 10  // bytes that are read when no length was asked for
 	maxImageFile  = 8 << 20   // bytes of a file that is shown as a picture
-	maxImageArea  = 16 << 20  // pixels of it
+	maxImageArea  = 8 << 20   // pixels of it; decoding takes up to 16 bytes for each
 	maxEntries    = 500       // of a directory in one answer
 )
 
@@ -103,7 +103,7 @@ func (c *call) fileRead(ctx context.Context, d Desktop, a desktop.Action, res *d
 		r := result(out, withNotices(out.Notices, fmt.Sprintf("%s%s. It is not text: it follows in base64.", out.describe(), part)))
 		r.Content = append(r.Content, mcp.NewEmbeddedResource(mcp.BlobResourceContents{
 			URI:      (&url.URL{Scheme: "file", Path: out.Path}).String(),
-			MIMEType: http.DetectContentType(data),
+			MIMEType: "application/octet-stream",
 			Blob:     out.Base64,
 		}))
 		return r
@@ -164,7 +164,6 @@ func (c *call) fileAsPicture(ctx context.Context, d Desktop, a desktop.ReadFile,
 	if err != nil {
 		return nil, nil
 	}
-	info.Frame = 0
 	return content, info
 }
 

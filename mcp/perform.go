@@ -10,10 +10,6 @@ import (
 	"github.com/vmette/vmette-mcp/desktop"
 )
 
-// notExecuted is the answer to an action that comes after one that failed. The
-// models are trained on these words.
-const notExecuted = "Not executed: an earlier computer action in this turn failed."
-
 // performTool is the tool that does several of the toolset's actions in one
 // call.
 func performTool() (tool, error) {
@@ -32,8 +28,9 @@ func performTool() (tool, error) {
 			choice.steps("actions", "The actions in order, each with the arguments of the tool of its name. A screenshot among them is the picture at the end.").needed(),
 			aimedAt, observation, desktopID,
 		},
-		example: `{"actions": [{"action": "left_click", "coordinate": [640, 400]}, {"action": "type", "text": "hello"}, {"action": "key", "text": "Return"}]}`,
-		output:  Outcome{},
+		example:  `{"actions": [{"action": "left_click", "coordinate": [640, 400]}, {"action": "type", "text": "hello"}, {"action": "key", "text": "Return"}]}`,
+		output:   Outcome{},
+		computer: true,
 		run: func(ctx context.Context, c *call, v values) *mcp.CallToolResult {
 			return c.act(ctx, requestOf(get[[]desktop.Action](v, "actions"), v))
 		},

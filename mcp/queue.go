@@ -2,7 +2,9 @@ package mcp
 
 import (
 	"context"
+	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // queue gives out turns, one line for each key. The zero value is ready.
@@ -13,9 +15,10 @@ type queue struct {
 
 // turn is a place in a line.
 type turn struct {
-	q    *queue
-	key  string
-	come chan struct{} // closed when it is at the head
+	q       *queue
+	key     string
+	come    chan struct{} // closed when it is at the head
+	spoiled bool          // someone before it has failed; guarded by mu of q
 }
 
 // join takes the last place in the line of key. It must be left.
@@ -40,6 +43,23 @@ func (t *turn) wait(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	return context.Cause(ctx)
+}
+
+// spoil tells everyone who has joined behind this turn that it has failed.
+func (t *turn) spoil() {
+	t.q.mu.Lock()
+	defer t.q.mu.Unlock()
+	line := t.q.lines[t.key]
+	for _, behind := range line[slices.Index(line, t)+1:] {
+		behind.spoiled = true
+	}
+}
+
+// isSpoiled reports whether one before it has failed.
+func (t *turn) isSpoiled() bool {
+	t.q.mu.Lock()
+	defer t.q.mu.Unlock()
+	return t.spoiled
 }
 
 // leave gives the place up, whether its turn has come or not.
@@ -71,15 +91,31 @@ type arrival struct {
 	before <-chan struct{} // closed when the one before has passed; nil for the first
 	passed chan struct{}
 	once   sync.Once
+	latest *atomic.Pointer[arrival] // of all that arrive where this one does
 }
 
 // next returns the arrival after a, which may be nil.
 func (a *arrival) next() *arrival {
 	n := &arrival{passed: make(chan struct{})}
 	if a != nil {
-		n.before = a.passed
+		n.before, n.latest = a.passed, a.latest
+	} else {
+		n.latest = new(atomic.Pointer[arrival])
 	}
+	n.latest.Store(n)
 	return n
+}
+
+// caughtUp waits until all that have arrived by now have passed. The arrival must
+// have passed itself.
+func (a *arrival) caughtUp(ctx context.Context) {
+	if a == nil {
+		return
+	}
+	select {
+	case <-a.latest.Load().passed:
+	case <-ctx.Done():
+	}
 }
 
 // pass runs f, unless it is nil, once all earlier arrivals have passed. Only

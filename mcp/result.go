@@ -37,7 +37,7 @@ type Outcome struct {
 
 // PictureInfo describes a picture that a result carries.
 type PictureInfo struct {
-	Frame  uint64 `json:"frame" jsonschema:"grows with each look at the screen"`
+	Frame  uint64 `json:"frame,omitempty" jsonschema:"grows with each look at the screen; absent for a file"`
 	Width  int    `json:"width" jsonschema:"of the picture in pixels"`
 	Height int    `json:"height" jsonschema:"of the picture in pixels"`
 	Region []int  `json:"region,omitempty" jsonschema:"the part that is shown, [x0, y0, x1, y1] in the coordinates of the tools; absent for the whole"`
@@ -127,7 +127,14 @@ func unchanged(f *desktop.Frame) bool { return f.Base != 0 && len(f.Rects) == 0 
 func (c *call) tell(v view, d deed, out *Outcome, res *desktop.Result) string {
 	b, ok := d.asked.(desktop.Batch)
 	if !ok {
-		return did(c.what, d.asked, *out)
+		text := did(c.what, d.asked, *out)
+		if out.Job != 0 {
+			text += fmt.Sprintf(" It goes on as job %d.", out.Job)
+		}
+		for _, w := range out.Windows {
+			text += " There is " + w.sentence() + "."
+		}
+		return text
 	}
 	out.Steps = v.stepOutcomes(b, res.Steps)
 	return numbered(out.Steps) + "\nAll was done."

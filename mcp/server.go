@@ -27,9 +27,10 @@ type Config struct {
 
 // Server offers desktops as tools. It is safe for concurrent use.
 type Server struct {
-	cfg Config
-	log *slog.Logger
-	mcp *server.MCPServer
+	cfg      Config
+	settings settings
+	log      *slog.Logger
+	mcp      *server.MCPServer
 }
 
 // New returns a Server. It starts nothing.
@@ -48,6 +49,12 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg,
+		settings: settings{
+			budget:  cfg.Budget,
+			observe: cfg.Observe,
+			halts:   cfg.Profile == "" || cfg.Profile == ProfileToolset,
+			grid:    cfg.Profile.grid(),
+		},
 		log: cfg.Logger,
 		mcp: server.NewMCPServer("vmette-mcp", cfg.Version,
 			server.WithInstructions(cfg.Profile.instructions()),
@@ -85,17 +92,19 @@ func (s *Server) handler(t tool) server.ToolHandlerFunc {
 		if !ok {
 			return nil, errClosed
 		}
-		v, err := t.decode(arguments(req))
-		if err != nil {
-			return refusal(err.Error()), nil
-		}
 		c := &call{
 			what:     t.name,
 			example:  t.name + " " + t.example,
+			computer: t.computer,
 			conv:     conv,
-			settings: settings{s.cfg.Budget, s.cfg.Observe, s.cfg.Profile.grid()},
-			progress: newProgress(ctx, req),
+			settings: s.settings,
 		}
+		raw := arguments(req)
+		v, err := t.decode(raw)
+		if err != nil {
+			return c.rejected(ctx, named(raw), refusal(err.Error())), nil
+		}
+		c.progress = newProgress(ctx, req)
 		defer c.progress.end()
 		begun := time.Now()
 		res := t.run(ctx, c, v)

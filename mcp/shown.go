@@ -46,12 +46,18 @@ func (v view) part(s Screen, region desktop.Rect) (*shown, error) {
 }
 
 func encodePicture(p desktop.Picture, b picture.Budget) (mcp.Content, *PictureInfo, error) {
-	img, err := picture.Encode(p, b)
+	content, info, err := encoded(picture.Encode(p, b))
 	if err != nil {
 		return nil, nil, err
 	}
-	info := &PictureInfo{
-		Frame: p.Frame, Width: img.View.Size.Width, Height: img.View.Size.Height, Scaled: img.View.Scaled(), Lossy: img.Lossy,
+	info.Frame = p.Frame
+	return content, info, nil
+}
+
+func encoded(img picture.Image, err error) (mcp.Content, *PictureInfo, error) {
+	if err != nil {
+		return nil, nil, err
 	}
+	info := &PictureInfo{Width: img.View.Size.Width, Height: img.View.Size.Height, Scaled: img.View.Scaled(), Lossy: img.Lossy}
 	return mcp.NewImageContent(base64.StdEncoding.EncodeToString(img.Data), img.MIME), info, nil
 }

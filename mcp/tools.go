@@ -22,7 +22,8 @@ type tool struct {
 	verbs       *verbs // when it does several things: params are beside theirs
 	example     string // arguments of a call that is right
 	hints       hints
-	output      any // the zero value of what its structured content is
+	output      any  // the zero value of what its structured content is
+	computer    bool // it is an action with mouse, keyboard or eyes; see isComputerAction
 	run         func(ctx context.Context, c *call, v values) *mcp.CallToolResult
 }
 
@@ -53,7 +54,9 @@ func actionTools() ([]tool, error) {
 			if err != nil {
 				return nil, err
 			}
-			list = append(list, v.tool(row.Description, in.hints, beside(spec, in.params), outcomeOf(spec)))
+			t := v.tool(row.Description, in.hints, beside(spec, in.params), outcomeOf(spec))
+			t.computer = isComputerAction(row.Preset)
+			list = append(list, t)
 		}
 	}
 	return list, nil
@@ -123,7 +126,7 @@ func (v verb) tool(description string, h hints, common []param, output any) tool
 		run: func(ctx context.Context, c *call, args values) *mcp.CallToolResult {
 			actions, err := v.actions(args)
 			if err != nil {
-				return c.refuse(err)
+				return c.rejected(ctx, get[string](args, desktopID.name), c.refuse(err))
 			}
 			return c.act(ctx, requestOf(actions, args))
 		},
@@ -167,6 +170,23 @@ func (t tool) takes() []param {
 		return t.params
 	}
 	return append(t.verbs.params(), t.params...)
+}
+
+// named returns the desktop_id of arguments that could not be decoded, as far as
+// they have one.
+func named(raw json.RawMessage) string {
+	fields, err := splitObject(raw)
+	if err != nil {
+		return ""
+	}
+	for _, f := range fields {
+		if f.name == desktopID.name {
+			id, _ := desktopID.decode(f.raw)
+			s, _ := id.(string)
+			return s
+		}
+	}
+	return ""
 }
 
 // definitions are what a client is shown of tools. Output schemas would be most of

@@ -33,14 +33,20 @@ var qualities = [...]int{90, 80, 65, 50, 35, 20, 10, 1}
 // malformed, or when the budget of bytes is too small for its budget of pixels.
 // It does not keep p. It may be called from several goroutines.
 func Encode(p desktop.Picture, b Budget) (Image, error) {
+	return EncodeSize(p, NewView(regionOf(p), b).Size, b)
+}
+
+// EncodeSize is like [Encode] for a picture that is to have another size, which is
+// no larger than its own.
+func EncodeSize(p desktop.Picture, size desktop.Size, b Budget) (Image, error) {
 	b = b.withDefaults()
 	if !p.Size.Valid() || len(p.Pix) != p.Size.Width*p.Size.Height*4 {
 		return Image{}, fmt.Errorf("encode picture: %d bytes for %v", len(p.Pix), p.Size)
 	}
-	v := NewView(desktop.Rect{
-		X0: p.Origin.X, Y0: p.Origin.Y,
-		X1: p.Origin.X + p.Size.Width, Y1: p.Origin.Y + p.Size.Height,
-	}, b)
+	if !size.Valid() || size.Width > p.Size.Width || size.Height > p.Size.Height {
+		return Image{}, fmt.Errorf("encode picture: %v cannot be made of %v", size, p.Size)
+	}
+	v := View{regionOf(p), size}
 	pix := p.Pix
 	if v.Scaled() {
 		pix = scaleDown(pix, p.Size, v.Size)
@@ -64,6 +70,11 @@ func Encode(p desktop.Picture, b Budget) (Image, error) {
 		}
 	}
 	return Image{}, fmt.Errorf("encode picture: %v does not fit into %d bytes of base64: allow more bytes or fewer pixels", v.Size, b.MaxBase64)
+}
+
+// regionOf is the part of the screen that a picture shows.
+func regionOf(p desktop.Picture) desktop.Rect {
+	return desktop.Rect{X0: p.Origin.X, Y0: p.Origin.Y, X1: p.Origin.X + p.Size.Width, Y1: p.Origin.Y + p.Size.Height}
 }
 
 func toRGBA(pix []byte, size desktop.Size) *image.RGBA {
