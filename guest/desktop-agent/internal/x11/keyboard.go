@@ -70,7 +70,8 @@ func (d *Display) apart(ctx context.Context) error {
 	if err := d.barrier(ctx); err != nil {
 		return err
 	}
-	return d.pause(ctx, time.Millisecond)
+	nextTick()
+	return nil
 }
 
 // strokes returns how to get each of syms, giving scratch keycodes to those

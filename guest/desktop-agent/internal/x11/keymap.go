@@ -16,6 +16,7 @@ type keymap struct {
 	min     byte
 	width   int             // keysyms per keycode
 	syms    []xproto.Keysym // of all keycodes from min on
+	group   int             // which layout is on, from 0, of those that the keyboard can be switched to
 	strokes map[xproto.Keysym]stroke
 	shift   byte // keycode of Shift, 0 when there is none
 	level3  byte // keycode of AltGr, 0 when there is none that works
@@ -35,16 +36,17 @@ type stroke struct {
 	shift, level3 bool
 }
 
-// The columns of a keysym in the server's table, for the first of its two
-// layouts. XKB puts the third and fourth level after both layouts.
+// The columns of a keysym in the server's table, for the first layout: without
+// modifiers and with AltGr. With Shift it is the next one, in the second layout
+// the one after that.
 const (
-	columnPlain       = 0
-	columnShift       = 1
-	columnLevel3      = 4
-	columnLevel3Shift = 5
+	columnPlain  = 0
+	columnLevel3 = 4
+	secondLayout = 2
 )
 
-// loadKeymap reads the keymap when it has changed since the last time.
+// loadKeymap reads the keymap when it, or the layout that is on, has changed
+// since the last time.
 func (d *Display) loadKeymap(ctx context.Context) error {
 	// An announcement of a change may be on its way.
 	if err := d.barrier(ctx); err != nil {
@@ -54,10 +56,11 @@ func (d *Display) loadKeymap(ctx context.Context) error {
 	stale := d.stale
 	d.stale = false
 	d.mu.Unlock()
-	if !stale {
-		return nil
+	group, err := d.layout()
+	if err == nil && (stale || group != d.input.keys.group) {
+		err = d.readKeymap(group)
 	}
-	if err := d.readKeymap(); err != nil {
+	if err != nil {
 		d.mu.Lock()
 		d.stale = true
 		d.mu.Unlock()
@@ -66,7 +69,16 @@ func (d *Display) loadKeymap(ctx context.Context) error {
 	return nil
 }
 
-func (d *Display) readKeymap() error {
+// layout returns which layout is on. XKB tells it beside the modifiers.
+func (d *Display) layout() (int, error) {
+	state, err := await(d, xproto.QueryPointer(d.conn, d.root))
+	if err != nil {
+		return 0, err
+	}
+	return int(state.Mask >> 13 & 3), nil
+}
+
+func (d *Display) readKeymap(group int) error {
 	setup := xproto.Setup(d.conn)
 	count := byte(setup.MaxKeycode - setup.MinKeycode + 1)
 	mapping := xproto.GetKeyboardMapping(d.conn, setup.MinKeycode, count)
@@ -85,7 +97,7 @@ func (d *Display) readKeymap() error {
 		return err
 	}
 	m := &d.input.keys
-	m.min, m.width, m.syms = byte(setup.MinKeycode), int(keys.KeysymsPerKeycode), keys.Keysyms
+	m.min, m.width, m.syms, m.group = byte(setup.MinKeycode), int(keys.KeysymsPerKeycode), keys.Keysyms, group
 	if m.scratch == nil {
 		m.scratch = m.chooseScratch(modifiers.Keycodes, ours.Value)
 		m.original, m.used, m.inFlight = make(map[byte][]xproto.Keysym), make(map[byte]uint64), make(map[byte]bool)
@@ -125,31 +137,39 @@ func (m *keymap) index(modifiers *xproto.GetModifierMappingReply) {
 			m.level3 = code
 		}
 	}
-	m.indexColumn(columnPlain, columnShift)
-	m.indexColumn(columnLevel3, columnLevel3Shift)
+	m.indexColumns(columnPlain)
+	if m.level3 != 0 {
+		m.indexColumns(columnLevel3)
+	}
 }
 
-// indexColumn adds the strokes of two columns, without and with Shift. The key
+// indexColumns adds the strokes of a level, without and with Shift. The key
 // with the lowest keycode wins: it is the one that people use, such as Shift
 // and 9 for a parenthesis and not the key of a rare keypad.
-func (m *keymap) indexColumn(plain, shifted int) {
-	level3 := plain == columnLevel3
-	if level3 && m.level3 == 0 {
-		return
-	}
+//
+// When another layout than the first is on, only keys count that mean the same
+// in both: Qt has been seen to go back to the first when the keymap changes.
+func (m *keymap) indexColumns(level int) {
+	level3 := level == columnLevel3
 	first, last := m.codes()
 	for code := first; code <= last; code++ {
 		row := m.row(byte(code))
-		for _, column := range []int{plain, shifted} {
+		for _, shift := range []bool{false, true} {
+			column := level
+			if shift {
+				column++
+			}
 			if column >= len(row) || row[column] == 0 {
+				continue
+			}
+			if second := column + secondLayout; m.group > 0 && (second >= len(row) || row[second] != row[column]) {
 				continue
 			}
 			// Other modifiers than these choose the second meaning of a key
 			// of the keypad (Num Lock), and of Print and Pause.
-			if column != columnPlain && (isKeypad(row[0]) || isFunction(row[column])) {
+			if (shift || level3) && (isKeypad(row[0]) || isFunction(row[column])) {
 				continue
 			}
-			shift := column == shifted
 			if _, ok := m.strokes[row[column]]; !ok && (!shift || m.shift != 0) {
 				m.strokes[row[column]] = stroke{code: byte(code), shift: shift, level3: level3}
 			}

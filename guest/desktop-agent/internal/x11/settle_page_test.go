@@ -124,6 +124,18 @@ let n = 0, show = () => document.body.style.background = "#" + (0x100000 + n).to
 // report logs figures.
 func report(t *testing.T, what string, took []time.Duration) {
 	t.Helper()
+	p50, p95 := percentiles(took)
+	t.Logf("%s: n %d, p50 %v, p95 %v", what, len(took), p50, p95)
+}
+
+// figures reports figures of a benchmark in milliseconds.
+func figures(b *testing.B, what string, took []time.Duration) {
+	p50, p95 := percentiles(took)
+	b.ReportMetric(float64(p50)/1e6, what+"-p50-ms")
+	b.ReportMetric(float64(p95)/1e6, what+"-p95-ms")
+}
+
+func percentiles(took []time.Duration) (p50, p95 time.Duration) {
 	slices.Sort(took)
-	t.Logf("%s: n %d, p50 %v, p95 %v, max %v", what, len(took), took[(len(took)-1)/2], took[(len(took)*95+99)/100-1], took[len(took)-1])
+	return took[(len(took)-1)/2], took[(len(took)*95+99)/100-1]
 }

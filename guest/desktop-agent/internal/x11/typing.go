@@ -3,6 +3,7 @@ package x11
 import (
 	"context"
 	"errors"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/jezek/xgb/xproto"
@@ -16,7 +17,12 @@ const typeStep = 64
 
 // Type enters text into the window that has the keyboard focus: characters as
 // keys, newlines as Return and tabs as Tab. Control characters that no key
-// stands for are refused before anything is typed. Caps Lock does not matter.
+// stands for are refused before anything is typed. Caps Lock, Num Lock and the
+// keyboard's layout do not matter. Keys that [Display.KeyDown] holds are let go
+// meanwhile: text is text.
+//
+// What the application makes of the keys is its own business, and cannot be
+// known here: an input method may compose them, a field may take digits only.
 //
 // Chromium reads the keymap when it starts. It enters characters that came to
 // the keymap later as they should be, but the key of their KeyboardEvents is
@@ -38,6 +44,7 @@ func (d *Display) Type(ctx context.Context, a desktop.Type) error {
 			return err
 		}
 		defer unlock()
+		defer d.letGo()()
 		done, err := d.typeAll(ctx, syms)
 		return interrupted(ctx, err, done, len(syms))
 	})
@@ -151,6 +158,21 @@ func (d *Display) suspendCapsLock() (restore func(), err error) {
 	}
 	toggle()
 	return toggle, nil
+}
+
+// letGo releases the keys that are held and returns what presses them again.
+func (d *Display) letGo() (restore func()) {
+	held := slices.Clone(d.input.held)
+	for _, p := range slices.Backward(held) {
+		if p.kind == xproto.KeyPress {
+			d.release(p)
+		}
+	}
+	return func() {
+		for _, p := range held {
+			d.press(p) // which is nothing for a button: that is held still
+		}
+	}
 }
 
 // interrupted adds to an error how much of a text was typed.

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package x11
+
+import "time"
+
+func nextTick() { <-time.After(time.Millisecond) }
