@@ -1,6 +1,7 @@
 package mcp
 
 import (
+	"math"
 	"slices"
 
 	"github.com/vmette/vmette-mcp/desktop"
@@ -10,6 +11,10 @@ import (
 const (
 	maxCrops   = 4 // pictures of what has changed
 	cropMargin = 8 // pixels of the picture around it, so that it can be recognised
+
+	// cropWaste is how many pixels that have not changed are worth showing to have
+	// one picture less, each of which costs a model some attention.
+	cropWaste = 10_000
 )
 
 // changes shows only where the screen has changed, given in pixels of the screen,
@@ -69,8 +74,14 @@ func (v view) crops(rects []desktop.Rect) []desktop.Rect {
 			regions = mergeInto(regions, c)
 		}
 	}
-	for len(regions) > maxCrops {
-		regions = mergeClosest(regions)
+	for len(regions) > 1 {
+		a, b, waste := closest(regions)
+		if len(regions) <= maxCrops && waste > cropWaste {
+			break
+		}
+		r := union(regions[a], regions[b])
+		regions = slices.Delete(regions, b, b+1)
+		regions = mergeInto(slices.Delete(regions, a, a+1), r)
 	}
 	area := 0
 	for _, r := range regions {
@@ -97,21 +108,19 @@ func mergeInto(regions []desktop.Rect, r desktop.Rect) []desktop.Rect {
 	return append(regions, r)
 }
 
-// mergeClosest makes one region of the two whose union shows least that is in
-// neither.
-func mergeClosest(regions []desktop.Rect) []desktop.Rect {
-	a, b, least := 0, 1, -1
+// closest returns the two regions, the first one first, whose union holds least
+// that is in neither, and how many pixels that is.
+func closest(regions []desktop.Rect) (a, b, waste int) {
+	waste = math.MaxInt
 	for i := range regions {
 		for j := i + 1; j < len(regions); j++ {
-			extra := areaOf(union(regions[i], regions[j])) - areaOf(regions[i]) - areaOf(regions[j])
-			if least < 0 || extra < least {
-				a, b, least = i, j, extra
+			w := areaOf(union(regions[i], regions[j])) - areaOf(regions[i]) - areaOf(regions[j])
+			if w < waste {
+				a, b, waste = i, j, w
 			}
 		}
 	}
-	r := union(regions[a], regions[b])
-	regions = slices.Delete(regions, b, b+1)
-	return mergeInto(slices.Delete(regions, a, a+1), r)
+	return a, b, waste
 }
 
 func touch(a, b desktop.Rect) bool {

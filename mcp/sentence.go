@@ -75,7 +75,7 @@ func details(a desktop.Action) string {
 		case v.Kind() == reflect.String && v.Len() > maxExcerpt:
 			list = append(list, f.Arg+" of "+plural(utf8.RuneCountInString(v.String()), "character", "characters"))
 		case v.Type() == reflect.TypeFor[string]():
-			list = append(list, f.Arg+" "+quote(v.String()))
+			list = append(list, f.Arg+" "+desktop.PlainLine(strconv.Quote(v.String()), maxExcerpt))
 		case v.Kind() == reflect.String, v.Kind() == reflect.Struct, v.CanInt(), v.CanUint(), v.Kind() == reflect.Bool:
 			list = append(list, f.Arg+" "+desktop.PlainLine(fmt.Sprint(v.Interface()), maxExcerpt))
 		}
