@@ -64,7 +64,8 @@ func bounded(a desktop.Action) desktop.Action {
 func (c *call) fileRead(ctx context.Context, d Desktop, a desktop.Action, res *desktop.Result) *mcp.CallToolResult {
 	asked, _ := a.(desktop.ReadFile)
 	out := fileOutcome(d.Info().ID, res)
-	data := res.Data
+	// A guest may answer more than it was asked for.
+	data := res.Data[:min(len(res.Data), maxFileBinary)]
 	if asked.Offset == 0 && asked.Length == 0 && isImage(data) && out.Size <= maxImageFile {
 		if content, info := c.fileAsPicture(ctx, d, asked, res.File, data); content != nil {
 			out.Picture, out.Length = info, int(out.Size)
@@ -154,7 +155,7 @@ func (c *call) fileAsPicture(ctx context.Context, d Desktop, a desktop.ReadFile,
 		if err != nil || res.File == nil || int64(len(res.Data)) < res.File.Size {
 			return nil, nil
 		}
-		head = res.Data
+		head = res.Data[:min(len(res.Data), maxImageFile)]
 	}
 	p, ok := decodeImage(head)
 	if !ok {

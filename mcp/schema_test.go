@@ -3,6 +3,8 @@ package mcp
 import (
 	"encoding/json"
 	"os"
+	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -106,5 +108,21 @@ func testStructuredContent(t *testing.T, p Profile) {
 	}
 	if err := end(); err != nil {
 		t.Error(err)
+	}
+}
+
+// What tools/list does not tell of an Outcome, the page of the profiles does.
+func TestOutcomeIsWrittenDown(t *testing.T) {
+	page, err := os.ReadFile("../docs/profiles.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, typ := range []reflect.Type{reflect.TypeFor[Outcome](), reflect.TypeFor[StepOutcome](), reflect.TypeFor[PictureInfo]()} {
+		for i := range typ.NumField() {
+			name, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
+			if !strings.Contains(string(page), "`"+name+"`") {
+				t.Errorf("docs/profiles.md does not tell of %s, a member of %v", name, typ)
+			}
+		}
 	}
 }

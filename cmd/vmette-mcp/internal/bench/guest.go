@@ -27,7 +27,7 @@ type guest struct {
 
 func (g *guest) measure(ctx context.Context) ([]Measurement, error) {
 	var all []Measurement
-	for _, part := range []func(context.Context) ([]Measurement, error){g.screenshots, g.clicks, g.typing} {
+	for _, part := range []func(context.Context) ([]Measurement, error){g.screenshots, g.clicks, g.typing, g.quick} {
 		m, err := part(ctx)
 		all = append(all, m...)
 		if err != nil {
@@ -148,6 +148,12 @@ func (g *guest) typing(ctx context.Context) ([]Measurement, error) {
 		g.closeTerminals(ctx)
 	}
 	return []Measurement{summarize("type_1000_ascii", "1,000 ASCII characters into a terminal, until the agent's answer; the file is exact", samples)}, nil
+}
+
+// quick measures actions on the empty desktop.
+func (g *guest) quick(ctx context.Context) ([]Measurement, error) {
+	g.log("actions")
+	return g.actions(ctx)
 }
 
 // asciiText returns n printable ASCII characters of all kinds, in lines that a

@@ -80,16 +80,21 @@ func summarize(name, what string, samples []time.Duration) Measurement {
 	for i, d := range samples {
 		ms[i] = float64(d) / float64(time.Millisecond)
 	}
-	slices.Sort(ms)
+	return summary(name, what, "ms", ms)
+}
+
+// summary returns the measurement that samples in a unit make. It sorts them.
+func summary(name, what, unit string, samples []float64) Measurement {
+	slices.Sort(samples)
 	return Measurement{
 		Name: name,
 		What: what,
-		N:    len(ms),
-		Unit: "ms",
-		P50:  percentile(ms, 50),
-		P95:  percentile(ms, 95),
-		Min:  percentile(ms, 0),
-		Max:  percentile(ms, 100),
+		N:    len(samples),
+		Unit: unit,
+		P50:  percentile(samples, 50),
+		P95:  percentile(samples, 95),
+		Min:  percentile(samples, 0),
+		Max:  percentile(samples, 100),
 	}
 }
 

@@ -71,7 +71,11 @@ func Native(ctx context.Context, agent []byte, o Options) (Report, error) {
 		return r, err
 	}
 	r.Measurements = append(r.Measurements, m)
-	return r, nil
+
+	o.log("actions")
+	actions, err := s.actions(ctx)
+	r.Measurements = append(r.Measurements, actions...)
+	return r, err
 }
 
 func nativeClicks(ctx context.Context, client *desktop.Client, watcher *xclient) (Measurement, error) {
