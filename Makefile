@@ -43,6 +43,14 @@ lint: ## check format, vet and staticcheck
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 
+.PHONY: test-typing
+test-typing: ## type the corpus 20 times, and 100,000 characters, into each kind of application
+	VMETTE_TYPING_RUNS=20 $(GO) test -count=1 -timeout 60m -v -run '^TestTyping' ./guest/desktop-agent/internal/x11
+
+.PHONY: test-settle
+test-settle: ## click 50 times on each page that answers late
+	VMETTE_SETTLE_TURNS=50 $(GO) test -count=1 -timeout 30m -v -run '^TestSettle' ./guest/desktop-agent/internal/x11
+
 .PHONY: race
 race: ## run the tests that need no guest under the race detector
 	CGO_ENABLED=1 $(GO) test -race -skip '^TestIntegration' ./...

@@ -10,12 +10,17 @@ import (
 
 	"github.com/jezek/xgb/res"
 	"github.com/jezek/xgb/xproto"
+
+	"github.com/vmette/vmette-mcp/desktop"
 )
 
 const (
 	// answerTime is how long a client may take to show that it has seen what
 	// was typed. One that has hung must not hold the driver.
 	answerTime = 2 * time.Second
+	// readingTime is the same for a program that reads a text. On a crowded
+	// machine it may be slow; without its answer the text ends.
+	readingTime = 10 * time.Second
 	// restTime is how long a process must have slept to be at rest. One that
 	// has events to read is woken at once.
 	restTime = 3 * time.Millisecond
@@ -26,16 +31,21 @@ const (
 // (_NET_WM_PING, which window managers use to find out whether a program
 // hangs), or its process has been asleep for a moment, or at least the screen
 // has calmed down.
+//
+// A program that does not answer pings hangs, or is too slow for the keys: it
+// must not be sent more, or they would change their meaning before it reads
+// them. That is errHung.
 func (d *Display) caughtUp(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, answerTime, errNoAnswer)
+	limit, cancel := context.WithTimeoutCause(ctx, readingTime, errNoAnswer)
 	defer cancel()
-	err := d.clientCaughtUp(ctx)
-	if err != nil {
-		if context.Cause(ctx) != errNoAnswer {
-			return err
-		}
-		// It is not asked again for the rest of this action.
+	switch err := d.clientCaughtUp(limit); {
+	case err == errHung:
+		return err
+	case err != nil && ctx.Err() == nil && context.Cause(limit) == errNoAnswer:
+		// It never sleeps. It is not asked again for the rest of this action.
 		d.input.silent = true
+	case err != nil:
+		return err
 	}
 	clear(d.input.keys.inFlight)
 	return nil
@@ -43,16 +53,27 @@ func (d *Display) caughtUp(ctx context.Context) error {
 
 var errNoAnswer = os.ErrDeadlineExceeded
 
+var errHung = desktop.Errorf(desktop.CodeNotDelivered, "the application with the keyboard focus has not answered for %v: wait, or take a screenshot and look what it does", readingTime)
+
 func (d *Display) clientCaughtUp(ctx context.Context) error {
 	if d.input.silent {
 		return d.calm(ctx)
 	}
-	window, pings, err := d.focusedWindow()
+	focused, err := d.focusedWindow()
 	if err != nil {
 		return err
 	}
-	if pings {
-		return d.ping(ctx, window)
+	err = d.handled(ctx, focused)
+	if _, pings := d.pinged(focused); err != nil && pings && context.Cause(ctx) == errNoAnswer {
+		return errHung
+	}
+	return err
+}
+
+// handled returns when the client of a window has processed what was sent to it.
+func (d *Display) handled(ctx context.Context, window xproto.Window) error {
+	if around, ok := d.pinged(window); ok {
+		return d.ping(ctx, around)
 	}
 	if pid := d.pidOf(window); pid != 0 {
 		return d.asleep(ctx, pid)
@@ -60,30 +81,33 @@ func (d *Display) clientCaughtUp(ctx context.Context) error {
 	return d.calm(ctx)
 }
 
-// focusedWindow returns the window with the keyboard focus, or the one around
-// it that answers pings.
-func (d *Display) focusedWindow() (window xproto.Window, pings bool, err error) {
+// focusedWindow returns the window with the keyboard focus.
+func (d *Display) focusedWindow() (xproto.Window, error) {
 	focus, err := await(d, xproto.GetInputFocus(d.conn))
 	if err != nil {
-		return 0, false, err
+		return 0, err
 	}
-	focused := focus.Focus
-	if focused == xproto.InputFocusPointerRoot {
-		at, err := await(d, xproto.QueryPointer(d.conn, d.root))
-		if err != nil {
-			return 0, false, err
-		}
-		focused = at.Child
+	if focus.Focus != xproto.InputFocusPointerRoot {
+		return focus.Focus, nil
 	}
+	at, err := await(d, xproto.QueryPointer(d.conn, d.root))
+	if err != nil {
+		return 0, err
+	}
+	return at.Child, nil
+}
+
+// pinged returns the window, or the one around it, that answers pings.
+func (d *Display) pinged(window xproto.Window) (around xproto.Window, ok bool) {
 	// A window that goes away meanwhile has no parent and no properties.
-	for w, depth := focused, 0; w > xproto.InputFocusPointerRoot && w != d.root && depth < 16; depth++ {
+	for w, depth := window, 0; w > xproto.InputFocusPointerRoot && w != d.root && depth < 16; depth++ {
 		protocols, err := await(d, xproto.GetProperty(d.conn, false, w, d.atoms.wmProtocols, xproto.AtomAtom, 0, 64))
 		if err != nil {
 			break
 		}
 		for i := range int(protocols.ValueLen) {
 			if protocols.Format == 32 && xproto.Atom(le32(protocols.Value[4*i:])) == d.atoms.netWMPing {
-				return w, true, nil
+				return w, true
 			}
 		}
 		tree, err := await(d, xproto.QueryTree(d.conn, w))
@@ -92,7 +116,7 @@ func (d *Display) focusedWindow() (window xproto.Window, pings bool, err error) 
 		}
 		w = tree.Parent
 	}
-	return focused, false, nil
+	return 0, false
 }
 
 func (d *Display) ping(ctx context.Context, window xproto.Window) error {
@@ -128,8 +152,8 @@ func (d *Display) pidOf(window xproto.Window) int {
 	return 0
 }
 
-// asleep waits until a process has slept for a while. There is no event to
-// wait for; the kernel's counters tell.
+// asleep waits until a process has slept for a while, and not because it waits
+// for the X server. There is no event to wait for; the kernel's counters tell.
 func (d *Display) asleep(ctx context.Context, pid int) error {
 	before := ""
 	for {
@@ -143,6 +167,13 @@ func (d *Display) asleep(ctx context.Context, pid int) error {
 		before = now
 		if err := d.pause(ctx, restTime); err != nil {
 			return err
+		}
+		// What it has asked for before the first of these, the server has
+		// answered at the second, which has woken it.
+		for range 2 {
+			if err := d.barrier(ctx); err != nil {
+				return err
+			}
 		}
 	}
 }

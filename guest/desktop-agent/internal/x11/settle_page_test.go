@@ -77,11 +77,17 @@ func (b *browser) click(t *testing.T, p desktop.Point) {
 	}
 }
 
-// settleTurns is how often each page is clicked.
+// settleTurns is how often each page is clicked: $VMETTE_SETTLE_TURNS, or a few
+// times.
 func settleTurns(t *testing.T) int {
-	n, err := strconv.Atoi(os.Getenv("VMETTE_SETTLE_TURNS"))
-	if err != nil {
+	t.Helper()
+	given, ok := os.LookupEnv("VMETTE_SETTLE_TURNS")
+	if !ok {
 		return 5
+	}
+	n, err := strconv.Atoi(given)
+	if err != nil {
+		t.Fatalf("VMETTE_SETTLE_TURNS: %v", err)
 	}
 	return n
 }

@@ -177,6 +177,9 @@ func (d *Display) letGo() (restore func()) {
 
 // interrupted adds to an error how much of a text was typed.
 func interrupted(ctx context.Context, err error, done, all int) error {
+	if errors.Is(err, errHung) {
+		return desktop.Errorf(desktop.CodeNotDelivered, "the application has not answered for %v, so the text ends after %d of %d characters; how many of these it takes is not known: take a screenshot and look", readingTime, done, all)
+	}
 	if err == nil || errors.As(err, new(*desktop.Error)) {
 		return err
 	}

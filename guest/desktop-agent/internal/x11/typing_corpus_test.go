@@ -104,7 +104,7 @@ func printable() string {
 // lineEnds is text as applications hold it.
 var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 
-// eachApplication runs a test on every kind of application, beside each other.
+// eachApplication runs a test on every kind of application, one after the other.
 func eachApplication(t *testing.T, test func(t *testing.T, app *oracle.App, d *Display)) {
 	for _, kind := range oracle.Applications {
 		t.Run(string(kind), func(t *testing.T) {
@@ -135,11 +135,22 @@ func typeExactly(t *testing.T, app *oracle.App, d *Display, text string) {
 	}
 }
 
-func TestTypingCorpus(t *testing.T) {
-	runs, err := strconv.Atoi(os.Getenv("VMETTE_TYPING_RUNS"))
-	if err != nil {
-		runs = 1
+// typingRuns is how often the corpus is typed: $VMETTE_TYPING_RUNS, or once.
+func typingRuns(t *testing.T) int {
+	t.Helper()
+	given, ok := os.LookupEnv("VMETTE_TYPING_RUNS")
+	if !ok {
+		return 1
 	}
+	runs, err := strconv.Atoi(given)
+	if err != nil {
+		t.Fatalf("VMETTE_TYPING_RUNS: %v", err)
+	}
+	return runs
+}
+
+func TestTypingCorpus(t *testing.T) {
+	runs := typingRuns(t)
 	eachApplication(t, func(t *testing.T, app *oracle.App, d *Display) {
 		for range runs {
 			for _, c := range corpus {
