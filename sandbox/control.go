@@ -3,6 +3,7 @@ package sandbox
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"slices"
 	"time"
@@ -71,9 +72,11 @@ func (s *Session) adopt(c *desktop.Client) error {
 	}
 	old := s.client
 	s.client = c
-	if old == nil {
+	planned := old != nil && old == s.parted
+	switch {
+	case old == nil:
 		s.watch.mark("guest agent ready")
-	} else {
+	case !planned:
 		if n := lostNotice(old.Hello(), c.Hello()); !slices.Contains(s.notices, n) {
 			s.notices = append(s.notices, n)
 		}
@@ -87,7 +90,7 @@ func (s *Session) adopt(c *desktop.Client) error {
 	s.mu.Unlock()
 
 	if old != nil {
-		s.log.Warn("guest agent connected anew", "restarts", c.Hello().Restarts)
+		s.log.Log(s.ctx, level(planned), "guest agent connected anew", "restarts", c.Hello().Restarts)
 		old.Close() // nothing waits for its answer any more
 	}
 	s.wg.Go(func() { s.follow(c, changed) })
@@ -102,7 +105,10 @@ func (s *Session) follow(c *desktop.Client, changed <-chan struct{}) {
 	case <-s.ctx.Done():
 		return
 	}
-	s.log.Warn("lost the guest agent", "err", c.Err())
+	s.mu.Lock()
+	planned := c == s.parted
+	s.mu.Unlock()
+	s.log.Log(s.ctx, level(planned), "lost the guest agent", "err", c.Err())
 	grace := time.NewTimer(agentGrace)
 	defer grace.Stop()
 	select {
@@ -111,6 +117,14 @@ func (s *Session) follow(c *desktop.Client, changed <-chan struct{}) {
 	case <-grace.C:
 		s.finish(SessionEnd{Reason: EndError, Err: fmt.Errorf("the guest agent did not come back within %v: %w", agentGrace, c.Err())})
 	}
+}
+
+// level returns how much the loss of a connection is worth telling.
+func level(planned bool) slog.Level {
+	if planned {
+		return slog.LevelDebug
+	}
+	return slog.LevelWarn
 }
 
 // lostNotice says what is lost when one control connection follows another.

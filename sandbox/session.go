@@ -29,8 +29,11 @@ type Session struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // accepting, handshakes, watching the control connection
 
+	actions gate // that are under way
+
 	mu      sync.Mutex
 	client  *desktop.Client // of the last control connection; nil before the first
+	parted  *desktop.Client // of one that ends on purpose, because the machine is saved
 	changed chan struct{}   // closed, and replaced, when client is
 	notices []string        // what the next response must tell; none twice
 	end     SessionEnd      // Reason is "" while the session runs
@@ -43,6 +46,10 @@ type Session struct {
 // [desktop.CodeUnavailable]; the next response after a restart carries a notice
 // of what was lost. Once the session has ended the error matches [ErrStopped].
 func (s *Session) Do(ctx context.Context, a desktop.Action, o desktop.Observe) (*desktop.Result, error) {
+	if err := s.actions.enter(ctx); err != nil {
+		return nil, fmt.Errorf("wait until the desktop is saved: %w", err)
+	}
+	defer s.actions.leave()
 	c, err := s.control(ctx)
 	if err != nil {
 		return nil, err

@@ -3,7 +3,9 @@ package sandbox
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/vmette/vmette-mcp/desktop"
 )
@@ -20,26 +22,76 @@ type Snapshot struct {
 // Config returns that of the sandbox that was saved, with its defaults filled in.
 func (s *Snapshot) Config() Config { return s.cfg }
 
+// Standstill returns how long the sandbox stood still to be saved: 0 when that is
+// not known, as of a snapshot that was loaded.
+func (s *Snapshot) Standstill() time.Duration {
+	if m, ok := s.state.(StateMeter); ok {
+		return m.Standstill()
+	}
+	return 0
+}
+
+// Size returns how much of the host's memory the snapshot takes, in bytes, apart
+// from what it shares with others: 0 when that is not known.
+func (s *Snapshot) Size() int64 {
+	if m, ok := s.state.(StateMeter); ok {
+		return m.Size()
+	}
+	return 0
+}
+
 // Close frees the memory that the snapshot holds. Sandboxes that were started
 // from it go on.
 func (s *Snapshot) Close() error { return s.state.Close() }
 
-// Snapshot saves the sandbox, which stands still meanwhile and then goes on. Keys
-// and buttons that are held down are released, and an action that is under way
-// is lost: the caller sees to it that there is none. The error matches
-// [ErrUnsupported] if this machine cannot be saved.
+// Snapshot saves the sandbox, which stands still meanwhile and then goes on. It
+// waits for the actions that are under way, and those that come wait for it. Keys
+// and buttons that are held down are released. The error matches [ErrUnsupported]
+// if this machine cannot be saved.
 func (s *Session) Snapshot(ctx context.Context) (*Snapshot, error) {
 	m, ok := s.machine.(Saver)
 	if !ok {
 		return nil, fmt.Errorf("%w: machines of this backend cannot be saved", ErrUnsupported)
 	}
+	open, err := s.actions.shut(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("save sandbox: wait for the actions that are under way: %w", err)
+	}
+	defer open()
+	s.mu.Lock()
+	if s.end.Reason != "" {
+		s.mu.Unlock()
+		return nil, fmt.Errorf("%w: %s", ErrStopped, s.end)
+	}
+	s.parted = s.client
+	changed := s.changed
+	s.mu.Unlock()
 	state, err := m.Save(ctx)
 	if err != nil {
 		return nil, err
 	}
+	if err := s.awaitAgent(ctx, changed); err != nil {
+		return nil, errors.Join(err, state.Close())
+	}
 	cfg := s.cfg
 	cfg.Background = false // those that start from it are not wanted any less
 	return &Snapshot{cfg: cfg, boot: s.boot, state: state}, nil
+}
+
+// awaitAgent returns when the guest agent has connected anew, which closes changed.
+func (s *Session) awaitAgent(ctx context.Context, changed <-chan struct{}) error {
+	limit := time.NewTimer(agentGrace)
+	defer limit.Stop()
+	select {
+	case <-changed:
+		return nil
+	case <-s.ctx.Done():
+		return fmt.Errorf("save sandbox: %w", ErrStopped)
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the guest agent of a sandbox that was saved: %w", context.Cause(ctx))
+	case <-limit.C:
+		return fmt.Errorf("%w: the guest agent of a sandbox that was saved has not come back within %v", ErrTimeout, agentGrace)
+	}
 }
 
 // Resume is like [Start] for a sandbox that goes on where snap was taken. It

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"time"
 
 	"github.com/vmette/vmette-mcp/desktop"
 )
@@ -49,4 +50,15 @@ type State interface {
 	// Close frees what the state holds. Machines that were started from it go
 	// on.
 	Close() error
+}
+
+// StateMeter is a [State] that knows what it costs.
+type StateMeter interface {
+	// Standstill returns how long the machine stood still to be saved: 0 for a
+	// state that was loaded.
+	Standstill() time.Duration
+
+	// Size returns how much of the host's memory the state takes, in bytes, apart
+	// from what it shares with what the machine was started from.
+	Size() int64
 }

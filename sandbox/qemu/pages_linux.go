@@ -59,101 +59,86 @@ const (
 	pagemapEntry = 8
 )
 
-// eachPrivate calls do for each run of pages of m that are process pid's own, as
-// it has written to them since they were mapped from a file. n is at most
-// copySize.
-func (m mapping) eachPrivate(pagemap *os.File, do func(addr uint64, n int) error) error {
+// private appends the runs of pages of m that are process pid's own, as it has
+// written to them since they were mapped from a file.
+func (m mapping) private(spans []span, pagemap *os.File) ([]span, error) {
 	const batch = 64 << 10 // bytes of entries
 	entries := make([]byte, batch)
-	var begin, end uint64 // of the run
-	flush := func() error {
-		for begin < end {
-			n := min(end-begin, copySize)
-			if err := do(begin, int(n)); err != nil {
-				return err
-			}
-			begin += n
-		}
-		return nil
-	}
 	for addr := m.begin; addr < m.end; {
 		n := min((m.end-addr)/pageSize*pagemapEntry, batch)
 		if _, err := pagemap.ReadAt(entries[:n], int64(addr/pageSize*pagemapEntry)); err != nil {
-			return fmt.Errorf("read %s: %w", pagemap.Name(), err)
+			return nil, fmt.Errorf("read %s: %w", pagemap.Name(), err)
 		}
 		for e := entries[:n]; len(e) > 0; e = e[pagemapEntry:] {
 			flags := binary.LittleEndian.Uint64(e)
 			if flags&(pagePresent|pageSwapped) != 0 && flags&pageOfFile == 0 {
-				if addr != end {
-					if err := flush(); err != nil {
-						return err
-					}
-					begin = addr
-				}
-				end = addr + pageSize
+				spans = appendSpan(spans, span{m.offset + int64(addr-m.begin), pageSize})
 			}
 			addr += pageSize
 		}
 	}
-	return flush()
+	return spans, nil
 }
 
-// copyPrivate writes to dst those pages of process pid that it has over file,
-// each at its place in the file.
-func copyPrivate(dst *os.File, pid int, file *os.File) error {
+// privatePages are those that a process has over a file.
+type privatePages struct {
+	pid  int
+	file *os.File
+	maps []mapping
+}
+
+func newPrivatePages(pid int, file *os.File) (*privatePages, error) {
 	maps, err := mappings(pid, file)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	pagemap, err := os.Open(fmt.Sprintf("/proc/%d/pagemap", pid))
+	return &privatePages{pid: pid, file: file, maps: maps}, nil
+}
+
+func (p *privatePages) spans() (spans []span, err error) {
+	pagemap, err := os.Open(fmt.Sprintf("/proc/%d/pagemap", p.pid))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer pagemap.Close()
-	buf := make([]byte, copySize)
-	for _, m := range maps {
-		err := m.eachPrivate(pagemap, func(addr uint64, n int) error {
-			b := buf[:n]
-			if err := peek(pid, addr, b); err != nil {
-				return err
-			}
-			_, err := dst.WriteAt(b, m.offset+int64(addr-m.begin))
-			return err
-		})
-		if err != nil {
-			return fmt.Errorf("copy memory of process %d: %w", pid, err)
+	for _, m := range p.maps {
+		if spans, err = m.private(spans, pagemap); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	return spans, nil
 }
 
-// applyPrivate writes all that is not a hole in src to the same place of file as
-// process pid has it in its memory.
-func applyPrivate(pid int, file, src *os.File) error {
-	maps, err := mappings(pid, file)
-	if err != nil {
-		return err
+func (p *privatePages) read(b []byte, offset int64) error {
+	return p.transfer(unix.ProcessVMReadv, b, offset)
+}
+
+func (p *privatePages) write(b []byte, offset int64) error {
+	return p.transfer(unix.ProcessVMWritev, b, offset)
+}
+
+// transfer copies between b and the memory of the process that is at offset of the
+// file.
+func (p *privatePages) transfer(call func(int, []unix.Iovec, []unix.RemoteIovec, uint) (int, error), b []byte, offset int64) error {
+	for len(b) > 0 {
+		addr, room := find(p.maps, offset)
+		if room == 0 {
+			return fmt.Errorf("process %d has not mapped byte %d of its memory file", p.pid, offset)
+		}
+		local := []unix.Iovec{{Base: &b[0]}}
+		want := int(min(int64(len(b)), room))
+		local[0].SetLen(want)
+		n, err := call(p.pid, local, []unix.RemoteIovec{{Base: uintptr(addr), Len: want}}, 0)
+		if err == nil && n != want {
+			err = fmt.Errorf("%d bytes of %d", n, want)
+		}
+		if err != nil {
+			return fmt.Errorf("memory of process %d: %w", p.pid, err)
+		}
+		b = b[want:]
+		offset += int64(want)
 	}
-	buf := make([]byte, copySize)
-	return eachExtent(src, func(offset, n int64) error {
-		b := buf[:n]
-		if _, err := src.ReadAt(b, offset); err != nil {
-			return fmt.Errorf("read %s: %w", src.Name(), err)
-		}
-		for len(b) > 0 {
-			addr, room := find(maps, offset)
-			if room == 0 {
-				return fmt.Errorf("process %d has not mapped byte %d of its memory file", pid, offset)
-			}
-			part := b[:min(int64(len(b)), room)]
-			if err := poke(pid, addr, part); err != nil {
-				return err
-			}
-			b = b[len(part):]
-			offset += int64(len(part))
-		}
-		return nil
-	})
+	return nil
 }
 
 // find returns the address of a byte of the file, and how many are mapped from
@@ -166,20 +151,4 @@ func find(maps []mapping, offset int64) (addr uint64, room int64) {
 		}
 	}
 	return 0, 0
-}
-
-func peek(pid int, addr uint64, b []byte) error { return transfer(unix.ProcessVMReadv, pid, addr, b) }
-func poke(pid int, addr uint64, b []byte) error { return transfer(unix.ProcessVMWritev, pid, addr, b) }
-
-func transfer(call func(int, []unix.Iovec, []unix.RemoteIovec, uint) (int, error), pid int, addr uint64, b []byte) error {
-	local := []unix.Iovec{{Base: &b[0]}}
-	local[0].SetLen(len(b))
-	n, err := call(pid, local, []unix.RemoteIovec{{Base: uintptr(addr), Len: len(b)}}, 0)
-	if err == nil && n != len(b) {
-		err = fmt.Errorf("%d bytes of %d", n, len(b))
-	}
-	if err != nil {
-		return fmt.Errorf("memory of process %d: %w", pid, err)
-	}
-	return nil
 }

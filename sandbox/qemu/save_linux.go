@@ -25,19 +25,43 @@ func (m *machine) Save(ctx context.Context) (sandbox.State, error) {
 	}
 	m.saving.Lock()
 	defer m.saving.Unlock()
-	if err := m.unplugVsock(ctx, door); err != nil {
-		return nil, fmt.Errorf("unplug vsock device: %w", err)
-	}
-	s, err := m.capture(ctx)
-	if err == nil {
-		err = m.goOn(ctx, door)
-		if err != nil {
-			s.Close()
-		}
-	}
+	s, err := m.save(ctx, door)
 	if err != nil {
 		return nil, fmt.Errorf("save machine: %w", err)
 	}
+	return s, nil
+}
+
+func (m *machine) save(ctx context.Context, door *userDoor) (*state, error) {
+	var src pages = filePages{m.memory}
+	if m.state != nil {
+		private, err := newPrivatePages(m.child.pid(), m.memory)
+		if err != nil {
+			return nil, err
+		}
+		src = private
+	}
+	memory, err := newClone(src, int64(m.cfg.MemoryMiB)<<20)
+	if err != nil {
+		return nil, err
+	}
+	defer memory.close()
+	if err := memory.copy(); err != nil {
+		return nil, err
+	}
+	if err := m.unplugVsock(ctx, door); err != nil {
+		return nil, fmt.Errorf("unplug vsock device: %w", err)
+	}
+	begun := time.Now()
+	s, err := m.capture(ctx, memory)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.goOn(ctx, door); err != nil {
+		s.Close()
+		return nil, err
+	}
+	s.standstill = time.Since(begun)
 	return s, nil
 }
 
@@ -58,8 +82,8 @@ func (m *machine) unplugVsock(ctx context.Context, door *userDoor) error {
 	return nil
 }
 
-// capture stops the guest and copies what it is made of.
-func (m *machine) capture(ctx context.Context) (_ *state, err error) {
+// capture stops the guest and completes the copy of what it is made of.
+func (m *machine) capture(ctx context.Context, memory *clone) (_ *state, err error) {
 	if err := m.qmp.Execute(ctx, "stop", nil, nil); err != nil {
 		return nil, err
 	}
@@ -72,21 +96,18 @@ func (m *machine) capture(ctx context.Context) (_ *state, err error) {
 	if s.devices, err = m.saveDevices(ctx); err != nil {
 		return nil, fmt.Errorf("save devices: %w", err)
 	}
-	pages, err := newMemory("guest memory", int64(m.cfg.MemoryMiB)<<20)
+	if err := memory.update(); err != nil {
+		return nil, err
+	}
+	copied, err := memory.seal()
 	if err != nil {
 		return nil, err
 	}
 	if m.state == nil {
-		s.memory = pages
-		err = copyData(pages, m.memory)
+		s.memory = copied
 	} else {
-		s.changed = pages
-		if s.memory, err = share(m.memory); err == nil {
-			err = copyPrivate(pages, m.child.pid(), m.memory)
-		}
-	}
-	if err == nil {
-		err = seal(pages)
+		s.changed = copied
+		s.memory, err = share(m.memory)
 	}
 	return s, err
 }

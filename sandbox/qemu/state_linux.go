@@ -3,6 +3,9 @@ package qemu
 import (
 	"fmt"
 	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/vmette/vmette-mcp/sandbox"
 )
@@ -17,6 +20,27 @@ type state struct {
 	devices *os.File // what QEMU says of all but the memory
 	memory  *os.File // the guest's, of all its size
 	changed *os.File // what lies over memory where it is no hole; nil for nothing
+
+	standstill time.Duration // of the machine, to be saved
+}
+
+// Standstill implements [sandbox.StateMeter].
+func (s *state) Standstill() time.Duration { return s.standstill }
+
+// Size implements [sandbox.StateMeter].
+func (s *state) Size() int64 {
+	own := s.changed
+	if own == nil {
+		own = s.memory
+	}
+	var size int64
+	for _, f := range []*os.File{s.devices, own} {
+		var st unix.Stat_t
+		if unix.Fstat(int(f.Fd()), &st) == nil {
+			size += st.Blocks * 512
+		}
+	}
+	return size
 }
 
 // Close gives the state's memory back. Machines that were started from it go on.

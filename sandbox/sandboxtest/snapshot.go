@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"github.com/vmette/vmette-mcp/desktop"
 	"github.com/vmette/vmette-mcp/sandbox"
@@ -55,6 +56,12 @@ const stateFile = "state.json"
 func (s state) Store(_ context.Context, dir string) error {
 	return sandbox.WriteRecord(filepath.Join(dir, stateFile), s)
 }
+
+// Standstill returns 0.
+func (s state) Standstill() time.Duration { return 0 }
+
+// Size returns 1.
+func (s state) Size() int64 { return 1 }
 
 // Close does nothing.
 func (s state) Close() error { return nil }

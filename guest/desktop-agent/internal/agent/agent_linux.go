@@ -55,7 +55,7 @@ const version = "vmette desktop-agent"
 const (
 	firstDelay = 50 * time.Millisecond
 	lastDelay  = 2 * time.Second
-	steady     = 5 * time.Second
+	steady     = 500 * time.Millisecond
 )
 
 // Run serves until ctx ends, or until nothing can be served any more.

@@ -1,0 +1,86 @@
+package sandbox_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/vmette/vmette-mcp/desktop"
+	"github.com/vmette/vmette-mcp/sandbox"
+	"github.com/vmette/vmette-mcp/sandbox/sandboxtest"
+)
+
+func TestSnapshotLosesNoAction(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := new(sandboxtest.Backend)
+		s, err := sandbox.Start(t.Context(), b, sandboxtest.Config(), sandbox.StartOptions{Dir: t.TempDir()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Stop()
+		const slow = 3 * time.Second
+		waited := make(chan error, 1)
+		go func() {
+			_, err := s.Do(t.Context(), desktop.Wait{DurationMS: int(slow.Milliseconds())}, desktop.Observe{})
+			waited <- err
+		}()
+		synctest.Wait()
+		begun := time.Now()
+		var snap *sandbox.Snapshot
+		saved := make(chan error, 1)
+		go func() {
+			var err error
+			snap, err = s.Snapshot(t.Context())
+			saved <- err
+		}()
+		synctest.Wait()
+		// It comes while the snapshot waits, and so after it.
+		res, err := s.Do(t.Context(), desktop.CursorPosition{}, desktop.Observe{})
+		if err != nil || len(res.Notices) > 0 {
+			t.Errorf("the action after the snapshot: %v, notices %q", err, res.Notices)
+		}
+		if took := time.Since(begun); took < slow {
+			t.Errorf("the snapshot was taken after %v, in the middle of an action", took)
+		}
+		for _, c := range []chan error{waited, saved} {
+			if err := <-c; err != nil {
+				t.Error(err)
+			}
+		}
+		if err := snap.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestSnapshotOfWhatHasEnded(t *testing.T) {
+	s, err := sandbox.Start(t.Context(), new(sandboxtest.Backend), sandboxtest.Config(), sandbox.StartOptions{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Stop()
+	if _, err := s.Snapshot(t.Context()); !errors.Is(err, sandbox.ErrStopped) {
+		t.Errorf("Snapshot: %v, want ErrStopped", err)
+	}
+}
+
+// unsaveable is a backend whose machines cannot be saved.
+type unsaveable struct{ *sandboxtest.Backend }
+
+func (b unsaveable) Start(ctx context.Context, cfg sandbox.Config, boot desktop.Boot, dir string, onStep func(string)) (sandbox.Machine, error) {
+	m, err := b.Backend.Start(ctx, cfg, boot, dir, onStep)
+	return struct{ sandbox.Machine }{m}, err
+}
+
+func TestSnapshotOfWhatCannotBeSaved(t *testing.T) {
+	s, err := sandbox.Start(t.Context(), unsaveable{new(sandboxtest.Backend)}, sandboxtest.Config(), sandbox.StartOptions{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Stop()
+	if _, err := s.Snapshot(t.Context()); !errors.Is(err, sandbox.ErrUnsupported) {
+		t.Errorf("Snapshot: %v, want ErrUnsupported", err)
+	}
+}
