@@ -45,6 +45,7 @@ type dispatcher struct {
 	ended bool
 	calls map[string]context.CancelCauseFunc // requests in flight, by id as it was sent
 	last  *arrival
+	begun []func() // what was received and is not handled yet; the receiver's own
 }
 
 func newDispatcher(ctx context.Context, handle func(context.Context, json.RawMessage) mcp.JSONRPCMessage, log *slog.Logger) *dispatcher {
@@ -66,9 +67,9 @@ type envelope struct {
 	Params json.RawMessage `json:"params"`
 }
 
-// receive takes one message. It is called by one goroutine, in the order in
-// which messages arrive, and keeps message. It waits for the client to take
-// the answer when there is one at once.
+// receive takes one message, which is handled after the next begin. It is called
+// by one goroutine, in the order in which messages arrive, and keeps message. It
+// waits for the client to take the answer when there is one at once.
 func (d *dispatcher) receive(message []byte) {
 	var e envelope
 	switch {
@@ -146,7 +147,16 @@ func (d *dispatcher) request(e envelope, message []byte) {
 		serve() // what comes next relies on it
 		return
 	}
-	go serve()
+	d.begun = append(d.begun, serve)
+}
+
+// begin handles what has been received. Messages that came together are received
+// together, so that a call that fails at once knows what was asked for with it.
+func (d *dispatcher) begin() {
+	for _, serve := range d.begun {
+		go serve()
+	}
+	d.begun = nil
 }
 
 // serve handles one request and answers also when that panics.

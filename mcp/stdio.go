@@ -78,7 +78,11 @@ func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) er
 // readMessages hands each line of in to d until in ends.
 func readMessages(in io.Reader, d *dispatcher) error {
 	r := bufio.NewReaderSize(in, 64<<10)
+	defer d.begin()
 	for {
+		if !holdsLine(r) {
+			d.begin()
+		}
 		line, err := readLine(r, maxMessage)
 		var long *tooLongError
 		switch {
@@ -95,6 +99,12 @@ func readMessages(in io.Reader, d *dispatcher) error {
 			return nil
 		}
 	}
+}
+
+// holdsLine reports whether the next line has been read already.
+func holdsLine(r *bufio.Reader) bool {
+	b, _ := r.Peek(r.Buffered())
+	return bytes.IndexByte(b, '\n') >= 0
 }
 
 // tooLongError is a line that is too long. id is that of the request in it, nil

@@ -317,6 +317,7 @@ func TestNotificationsComeBeforeTheAnswer(t *testing.T) {
 		for i := range n {
 			room <- struct{}{}
 			d.receive(fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%d,"method":"x"}`, i))
+			d.begin()
 		}
 		if err := d.close(t.Context()); err != nil {
 			t.Error(err)
@@ -404,4 +405,23 @@ func ExampleServer_ServeStdio() {
 	}
 	// Output:
 	// {"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"left_click was not done: it takes no \"x\", \"y\": send only coordinate, text, frame, observe, desktop_id. Example: left_click {\"coordinate\": [640, 400]}"}],"isError":true}}
+}
+
+// A call that is refused at once ends what was asked for together with it.
+func TestCallsThatComeTogetherAreOneTurn(t *testing.T) {
+	host := newFakeHost()
+	in, out, end := serve(t, host)
+	lines := scan(out)
+	send(t, in, toolCall(1, "screenshot", `{}`))
+	answers(t, lines, 1)
+	const rounds = 50
+	for i := range rounds {
+		go send(t, in, toolCall(2, "left_click", `{"coordinate":[1]}`)+toolCall(3, "type", `{"text":"x"}`))
+		if got := answers(t, lines, 2)["3"]; !strings.Contains(string(got), notExecuted) {
+			t.Errorf("round %d: %s", i, got)
+		}
+	}
+	if err := end(); err != nil {
+		t.Error(err)
+	}
 }
