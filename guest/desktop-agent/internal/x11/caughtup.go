@@ -152,6 +152,34 @@ func (d *Display) pidOf(window xproto.Window) int {
 	return 0
 }
 
+// keymapRead returns when the focused client has read the keymap that was
+// changed just now. Most get the change and the keys through one connection, in
+// order, and need not be waited for. Chromium gets the keys through its own and
+// what they mean through GTK's.
+func (d *Display) keymapRead(ctx context.Context) error {
+	focused, err := d.focusedWindow()
+	if err != nil {
+		return err
+	}
+	pid := d.pidOf(focused)
+	pids, _ := d.clients(ctx)
+	connections := 0
+	for _, p := range pids {
+		if p == pid {
+			connections++
+		}
+	}
+	if connections < 2 {
+		return nil
+	}
+	limit, cancel := context.WithTimeoutCause(ctx, answerTime, errNoAnswer)
+	defer cancel()
+	if err := d.asleep(limit, pid); err != nil && (ctx.Err() != nil || context.Cause(limit) != errNoAnswer) {
+		return err
+	}
+	return nil // one that never sleeps is always about to read it
+}
+
 // asleep waits until a process has slept for a while, and not because it waits
 // for the X server. There is no event to wait for; the kernel's counters tell.
 func (d *Display) asleep(ctx context.Context, pid int) error {

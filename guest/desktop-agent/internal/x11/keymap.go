@@ -267,7 +267,10 @@ func (d *Display) assign(ctx context.Context, syms []xproto.Keysym) error {
 		}
 		m.strokes[missing[i]] = stroke{code: code}
 	}
-	return d.writeKeymap(taken)
+	if err := d.writeKeymap(taken); err != nil {
+		return err
+	}
+	return d.keymapRead(ctx)
 }
 
 // writeKeymap tells the server what the keycodes mean, in one request.

@@ -127,6 +127,57 @@ let n = 0, show = () => document.body.style.background = "#" + (0x100000 + n).to
 	}
 }
 
+// A caret that blinks, and a page that shows the effect of a click at once.
+func TestSettleOfAPageWithACaret(t *testing.T) {
+	b := startBrowser(t, `<input id=i style="font-size:40px"><script>
+let n = 0;
+i.focus();
+onmousedown = (e) => e.preventDefault(); // the caret stays
+onclick = () => { n++; document.body.style.background = "#" + (0x100000 + n).toString(16); };
+</script>`)
+	for !restlessKnown(b.d) {
+		settle(t, b.d, SettleOptions{})
+	}
+	var took []time.Duration
+	for i := range settleTurns(t) {
+		b.click(t, desktop.Point{X: 400 + 40*(i%20), Y: 600})
+		got := settle(t, b.d, SettleOptions{})
+		b.d.mu.Lock()
+		last := b.d.activity.changed
+		b.d.mu.Unlock()
+		took = append(took, time.Since(last))
+		if c, want := b.colour(t), 0x100000+i+1; c != want || got.Reason != desktop.SettleQuiet {
+			t.Errorf("turn %d: %+v, the page is %06x, want %06x and quiet", i+1, got, c, want)
+		}
+	}
+	report(t, "settled after the last change", took)
+}
+
+// restlessKnown reports whether an area has been learned to move by itself.
+func restlessKnown(d *Display) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.ContainsFunc(d.activity.restless[:], func(r restless) bool { return r.times >= restlessTimes })
+}
+
+// A page that moves all the time is not waited for longer than allowed.
+func TestSettleOfAPageThatPlays(t *testing.T) {
+	b := startBrowser(t, `<script>
+let n = 0, play = () => { n++; document.body.style.background = "#" + (0x100000 + n % 0x10000).toString(16); requestAnimationFrame(play); };
+onclick = play;
+</script>`)
+	b.click(t, desktop.Point{X: 400, Y: 600})
+	for _, limit := range []time.Duration{0, time.Second} {
+		got := settle(t, b.d, SettleOptions{Limit: limit})
+		if limit == 0 {
+			limit = DefaultLimit
+		}
+		if got.Reason != desktop.SettleLimit || !got.Changed || got.ElapsedMS < int(limit.Milliseconds()) {
+			t.Errorf("got %+v, want the limit of %v", got, limit)
+		}
+	}
+}
+
 // report logs figures.
 func report(t *testing.T, what string, took []time.Duration) {
 	t.Helper()

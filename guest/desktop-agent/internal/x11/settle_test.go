@@ -113,17 +113,7 @@ func TestSettleOverlooksWhatMovesByItself(t *testing.T) {
 			d, s := startDisplay(t)
 			p := newPainter(t, s.Display)
 			defer p.repaint(tt.area, tt.interval)()
-			known := func() bool {
-				d.mu.Lock()
-				defer d.mu.Unlock()
-				for _, r := range d.activity.restless {
-					if r.times >= restlessTimes {
-						return true
-					}
-				}
-				return false
-			}
-			for !known() {
+			for !restlessKnown(d) {
 				settle(t, d, SettleOptions{})
 			}
 			if err := d.Click(t.Context(), desktop.Click{Button: 1, Count: 1, At: at(20, 20)}); err != nil {
