@@ -103,7 +103,13 @@ target = devtools.page()
 session = devtools.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
 devtools.call("Runtime.enable", session)
 devtools.call("Runtime.addBinding", session, name="send")
-devtools.send("Runtime.evaluate", session, expression=f"begin({json.dumps(config)})")
+# The page may have been loaded, or be loading, or be the empty one before it.
+begin = """(() => {
+  const start = () => { if (!window.begun) { window.begun = true; begin(%s); } };
+  document.readyState === "complete" && window.begin ? start() : addEventListener("load", start);
+})()""" % json.dumps(config)
+devtools.call("Page.addScriptToEvaluateOnNewDocument", session, source=begin)
+devtools.send("Runtime.evaluate", session, expression=begin)
 while True:
     message = devtools.next()
     if message.get("method") == "Runtime.bindingCalled":

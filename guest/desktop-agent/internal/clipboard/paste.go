@@ -116,7 +116,7 @@ func (l *link) unfetched(p *paste) error {
 	case p.taken:
 		return desktop.Errorf(desktop.CodeUnknown, "another program took the clipboard over, so whether the text was pasted is not known: take a screenshot and look")
 	}
-	return desktop.Errorf(desktop.CodeNotDelivered, "nothing was pasted: the application with the keyboard focus did not ask for the text within %v of Shift+Insert; click into a text field first, or use type", answerLimit)
+	return desktop.Errorf(desktop.CodeInvalid, "nothing was pasted: the application with the keyboard focus did not ask for the text within %v of Shift+Insert; click into a text field first, or use type", answerLimit)
 }
 
 func (l *link) interrupted(p *paste) error {
@@ -201,7 +201,7 @@ func (l *link) focused() (focus, error) {
 	case err != nil:
 		return focus{}, fmt.Errorf("ask for the focus: %w", err)
 	case r.Focus == xproto.InputFocusNone:
-		return focus{}, desktop.Errorf(desktop.CodeNotDelivered, "no window has the keyboard focus, nothing was pasted: click into the one that is meant first")
+		return focus{}, desktop.Errorf(desktop.CodeInvalid, "no window has the keyboard focus, nothing was pasted: click into the one that is meant first")
 	case r.Focus == xproto.InputFocusPointerRoot || r.Focus == l.c.Root:
 		return focus{}, nil
 	}

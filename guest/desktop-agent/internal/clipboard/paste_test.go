@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jezek/xgb/xproto"
 	"golang.org/x/sys/unix"
 
 	"github.com/vmette/vmette-mcp/desktop"
@@ -218,5 +219,33 @@ func TestIsTerminal(t *testing.T) {
 		if got := isTerminal(class); got != want {
 			t.Errorf("%q is a terminal: %v, want %v", class, got, want)
 		}
+	}
+}
+
+// Without a window to take the keys, nothing is offered.
+func TestPasteWithoutAFocus(t *testing.T) {
+	s := startServer(t)
+	c := newClipboard(t, s.Display)
+	if err := c.connect(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	xproto.SetInputFocus(c.link.c.Conn, xproto.InputFocusNone, xproto.InputFocusNone, xproto.TimeCurrentTime)
+	err := c.Paste(t.Context(), "x", func() error { t.Error("keys were pressed"); return nil })
+	var e *desktop.Error
+	if !errors.As(err, &e) || e.Code != desktop.CodeInvalid || !strings.Contains(e.Message, "click into") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestPasteThatNobodyFetchesEnds(t *testing.T) {
+	s := startServer(t)
+	c := newClipboard(t, s.Display)
+	err := c.Paste(t.Context(), "x", func() error { return nil })
+	var e *desktop.Error
+	if !errors.As(err, &e) || e.Code != desktop.CodeInvalid || !strings.Contains(e.Message, "did not ask") {
+		t.Errorf("got %v", err)
+	}
+	if text, err := c.Get(t.Context(), desktop.Clipboard); err != nil || len(text) > 0 {
+		t.Errorf("the clipboard holds %q, %v", text, err)
 	}
 }

@@ -126,7 +126,7 @@ func ended(l Launched) error {
 	if text := strings.Join(strings.Fields(string(l.Text)), " "); text != "" {
 		said = "it printed: " + desktop.PlainLine(text[max(0, len(text)-maxComplaint):], maxComplaint)
 	}
-	return desktop.Errorf(desktop.CodeNotDelivered, "the command ended with exit code %d and no window has appeared; %s", l.Output.ExitCode, said)
+	return desktop.Errorf(desktop.CodeInvalid, "the command ended with exit code %d and no window has appeared; %s", l.Output.ExitCode, said)
 }
 
 // stop kills a job that nobody waits for any more.

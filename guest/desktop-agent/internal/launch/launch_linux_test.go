@@ -122,12 +122,12 @@ func TestLaunchByAnotherProcess(t *testing.T) {
 func TestLaunchTellsWhyThereIsNoWindow(t *testing.T) {
 	l, _ := newLauncher(t)
 	_, err := l.Launch(t.Context(), desktop.Launch{Command: "echo out; echo 'cannot open display' >&2; exit 3"})
-	wantCode(t, err, desktop.CodeNotDelivered, "exit code 3")
-	wantCode(t, err, desktop.CodeNotDelivered, "cannot open display")
+	wantCode(t, err, desktop.CodeInvalid, "exit code 3")
+	wantCode(t, err, desktop.CodeInvalid, "cannot open display")
 	_, err = l.Launch(t.Context(), desktop.Launch{Command: "no-such-program"})
-	wantCode(t, err, desktop.CodeNotDelivered, "exit code 127")
+	wantCode(t, err, desktop.CodeInvalid, "exit code 127")
 	_, err = l.Launch(t.Context(), desktop.Launch{Command: "true", TimeoutMS: 200})
-	wantCode(t, err, desktop.CodeNotDelivered, "exit code 0")
+	wantCode(t, err, desktop.CodeInvalid, "exit code 0")
 }
 
 func TestLaunchGoesOnWithoutAWindow(t *testing.T) {

@@ -131,6 +131,10 @@ func (c *change) configure(r desktop.Rect, mask uint16) {
 
 // close asks the application to close the window, and does not insist.
 func (c *change) close(ctx context.Context) error {
+	before, err := c.ids()
+	if err != nil {
+		return err
+	}
 	switch {
 	case c.supports(netClose):
 		c.Message(c.id, c.Known(netClose), xproto.TimeCurrentTime, byUser)
@@ -139,25 +143,27 @@ func (c *change) close(ctx context.Context) error {
 	default:
 		return desktop.Errorf(desktop.CodeUnavailable, "the application of this window cannot be asked to close it: end its process with exec instead")
 	}
-	before, err := c.ids()
-	if err != nil {
-		return err
-	}
-	asks := "it is still open, perhaps because its application asks something first: look at the screen"
 	_, err = c.until(ctx, func(desktop.Window) bool { return c.another(before) })
 	if err == nil && !c.gone {
-		c.notice = asks
+		c.notice = "it is still open, perhaps because its application asks something first: look at the screen"
 	}
 	return err
 }
 
-// another reports whether a window has been opened since there were these.
+// another reports whether the application has opened a window that was not there
+// before.
 func (c *change) another(before []xproto.Window) bool {
 	ids, err := c.ids()
 	if err != nil {
 		return false
 	}
-	return slices.ContainsFunc(ids, func(id xproto.Window) bool { return !slices.Contains(before, id) && c.shown(id) })
+	return slices.ContainsFunc(ids, func(id xproto.Window) bool {
+		if slices.Contains(before, id) {
+			return false
+		}
+		w, ok := c.describe(id)
+		return ok && w.PID == c.now.PID && c.shown(id)
+	})
 }
 
 // caughtUp returns when the window manager has done what it was asked for before.

@@ -27,7 +27,6 @@ type Conn struct {
 
 	mu    sync.Mutex
 	atoms map[string]xproto.Atom
-	names map[xproto.Atom]string
 }
 
 // Connect connects to a local display such as ":0", until ctx ends or the Conn
@@ -44,7 +43,6 @@ func Connect(ctx context.Context, display string) (*Conn, error) {
 		closed: make(chan struct{}),
 		done:   make(chan struct{}),
 		atoms:  make(map[string]xproto.Atom),
-		names:  make(map[xproto.Atom]string),
 	}
 	c.stop = context.AfterFunc(ctx, func() { w.end(context.Cause(ctx)) })
 	c.reader.Go(c.read)
@@ -134,7 +132,7 @@ func (c *Conn) Atom(name string) (xproto.Atom, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.atoms[name], c.names[reply.Atom] = reply.Atom, name
+	c.atoms[name] = reply.Atom
 	return reply.Atom, nil
 }
 
@@ -150,7 +148,7 @@ func (c *Conn) Intern(names ...string) error {
 			return fmt.Errorf("intern %s: %w", name, err)
 		}
 		c.mu.Lock()
-		c.atoms[name], c.names[reply.Atom] = reply.Atom, name
+		c.atoms[name] = reply.Atom
 		c.mu.Unlock()
 	}
 	return nil
@@ -162,13 +160,6 @@ func (c *Conn) Known(name string) xproto.Atom {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.atoms[name]
-}
-
-// NameOf returns the name that an atom was interned by on this connection, or "".
-func (c *Conn) NameOf(atom xproto.Atom) string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.names[atom]
 }
 
 // Watch asks for events of a window. A window that is gone is not an error.
