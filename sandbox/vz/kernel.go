@@ -58,7 +58,7 @@ func bootableKernel(goarch, source, dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	err = unpackImage(out, f, info.Size())
+	err = unpackImage(out, f, info.Size(), maxKernel)
 	if err := errors.Join(err, out.Close()); err != nil {
 		return "", errors.Join(fmt.Errorf("kernel %s: %w", source, err), os.Remove(path))
 	}
@@ -71,10 +71,11 @@ func isImage(head []byte) bool {
 }
 
 // unpackImage writes to w the arm64 Image in src, a compressed one of size bytes:
-// an Image.gz, or a program for EFI that unpacks itself (CONFIG_EFI_ZBOOT).
-func unpackImage(w io.Writer, src io.ReaderAt, size int64) error {
-	if size > maxKernel {
-		return fmt.Errorf("%d bytes are more than a kernel has", size)
+// an Image.gz, or a program for EFI that unpacks itself (CONFIG_EFI_ZBOOT). Neither
+// may be larger than limit bytes.
+func unpackImage(w io.Writer, src io.ReaderAt, size, limit int64) error {
+	if size > limit {
+		return fmt.Errorf("it is larger than %d bytes", limit)
 	}
 	payload := io.NewSectionReader(src, 0, size)
 	method := "gzip"
@@ -106,12 +107,12 @@ func unpackImage(w io.Writer, src io.ReaderAt, size int64) error {
 	if !isImage(head) {
 		return errors.New("what is packed in it is not an arm64 Linux kernel")
 	}
-	written, err := io.Copy(w, io.LimitReader(io.MultiReader(bytes.NewReader(head), r), maxKernel+1))
+	written, err := io.Copy(w, io.LimitReader(io.MultiReader(bytes.NewReader(head), r), limit+1))
 	if err != nil {
 		return fmt.Errorf("unpack it: %w", err)
 	}
-	if written > maxKernel {
-		return fmt.Errorf("it unpacks to more than %d bytes", maxKernel)
+	if written > limit {
+		return fmt.Errorf("it unpacks to more than %d bytes", limit)
 	}
 	return nil
 }

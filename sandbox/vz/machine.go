@@ -239,6 +239,9 @@ func (m *machine) Isolation() sandbox.Isolation { return sandbox.IsolationVZ }
 
 // Accept returns the guest's next connection.
 func (m *machine) Accept(ctx context.Context) (net.Conn, error) {
+	if m.ctx.Err() != nil {
+		return nil, net.ErrClosed // what waits has been closed
+	}
 	select {
 	case c := <-m.incoming:
 		return c, nil
