@@ -13,8 +13,11 @@ type Lease struct {
 	once sync.Once
 }
 
-// Session returns the sandbox.
-func (l *Lease) Session() *Session { return l.e.session }
+// Session returns the sandbox. It is another one after a rollback.
+func (l *Lease) Session() *Session {
+	session, _ := l.m.present(l.e)
+	return session
+}
 
 // Info describes the sandbox.
 func (l *Lease) Info() Info {

@@ -41,12 +41,13 @@ const maxGraves = 1024
 // another server on the same host have touched so far. What those may still
 // take is not known here: give each server of such a host a Capacity.
 type ManagerConfig struct {
-	Backend   Backend
-	StateDir  string        // 0700; what a dead server left in it is removed at start
-	Templates *Templates    // what sandboxes start from; nil means that they are booted. The manager makes what is missing, in the background
-	Capacity  int           // sandboxes at once; 0 means as long as the host's free memory holds what all may take
-	Idle      time.Duration // a sandbox that nobody holds or used for this long is ended; 0 means never
-	Logger    *slog.Logger  // nil discards
+	Backend     Backend
+	StateDir    string        // 0700; what a dead server left in it is removed at start
+	Templates   *Templates    // what sandboxes start from; nil means that they are booted. The manager makes what is missing, in the background
+	Capacity    int           // sandboxes at once; 0 means as long as the host's free memory holds what all may take
+	Idle        time.Duration // a sandbox that nobody holds or used for this long is ended; 0 means never
+	Checkpoints int           // most of one sandbox; 0 means DefaultCheckpoints
+	Logger      *slog.Logger  // nil discards
 }
 
 // Info describes one sandbox.
@@ -60,16 +61,24 @@ type Info struct {
 	Backend   string       `json:"backend"`
 }
 
-// entry is a running sandbox. Its info.Used, leases and idle are guarded by
-// Manager.mu.
+// entry is a running sandbox.
 type entry struct {
 	owner   string
-	session *Session
-	info    Info
 	booking *booking
-	leases  int
 	idle    *time.Timer   // nil when sandboxes are never ended for being idle
+	turn    chan struct{} // holds a token while it is saved or rolled back
 	gone    chan struct{} // closed when it has ended and its room is free
+
+	// The rest is guarded by Manager.mu.
+
+	session     *Session
+	swapped     chan struct{} // closed, and replaced, when session is
+	ending      bool          // its owner wants it ended
+	closed      bool          // it has ended
+	info        Info
+	leases      int
+	checkpoints []*checkpoint // oldest first
+	made        int           // checkpoints so far
 }
 
 // describe returns info with what may change while the sandbox runs. The caller
@@ -89,11 +98,14 @@ type grave struct {
 // NewManager opens the state directory, removes what dead servers left in it,
 // and returns a Manager that [Manager.Close] must end.
 func NewManager(cfg ManagerConfig) (*Manager, error) {
-	if cfg.Backend == nil || cfg.StateDir == "" || cfg.Capacity < 0 || cfg.Idle < 0 {
+	if cfg.Backend == nil || cfg.StateDir == "" || cfg.Capacity < 0 || cfg.Idle < 0 || cfg.Checkpoints < 0 {
 		return nil, fmt.Errorf("%w: a manager needs a backend, a state directory, and no negative limits", ErrInvalidConfig)
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Checkpoints == 0 {
+		cfg.Checkpoints = DefaultCheckpoints
 	}
 	room, err := newRoom(cfg.Capacity)
 	if err != nil {
@@ -115,47 +127,45 @@ func NewManager(cfg ManagerConfig) (*Manager, error) {
 	return m, nil
 }
 
-// Create boots a sandbox that belongs to owner. Capacity is reserved before
-// the boot; without room the error matches ErrCapacity at once and says how
-// many are running. The lease must be released.
+// Create starts a sandbox that belongs to owner. Capacity is reserved before
+// that; without room the error matches ErrCapacity at once and says how many are
+// running. The lease must be released.
 func (m *Manager) Create(ctx context.Context, owner string, cfg Config, onStep func(step string)) (*Lease, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	cfg = cfg.WithDefaults()
-	if err := m.begin(); err != nil {
+	return m.add(ctx, owner, cfg, onStep, func(ctx context.Context, opts StartOptions) (*Session, error) {
+		return m.start(ctx, cfg, opts)
+	})
+}
+
+// add starts a sandbox of cfg with start, and makes it owner's.
+func (m *Manager) add(ctx context.Context, owner string, cfg Config, onStep func(string), start func(context.Context, StartOptions) (*Session, error)) (*Lease, error) {
+	ctx, end, err := m.begin(ctx)
+	if err != nil {
 		return nil, err
 	}
-	defer m.wg.Done()
+	defer end()
 	booking, err := m.room.take(cfg.MemoryMiB)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	defer context.AfterFunc(m.ctx, func() { cancel(fmt.Errorf("%w: the server is closing", ErrStopped)) })()
-
 	id := newSecret()
-	log := m.log.With("sandbox", id[:6]) // enough to tell them apart; the whole id is a handle
-	session, err := m.start(ctx, cfg, StartOptions{
-		Dir:      m.state.dir,
-		Hostname: newHostname(),
-		OnStep:   onStep,
-		Logger:   log,
-	})
+	session, err := start(ctx, m.startOptions(id, onStep))
 	if err != nil {
 		booking.cancel()
 		return nil, err
 	}
-	if w, ok := session.machine.(Weigher); ok {
-		booking.weigh(w.ResidentMiB)
-	}
+	booking.weigh(resident(session.machine))
 	now := time.Now()
 	e := &entry{
 		owner:   owner,
 		session: session,
+		swapped: make(chan struct{}),
 		booking: booking,
 		leases:  1,
+		turn:    make(chan struct{}, 1),
 		gone:    make(chan struct{}),
 		info: Info{
 			ID:        id,
@@ -176,74 +186,32 @@ func (m *Manager) Create(ctx context.Context, owner string, cfg Config, onStep f
 	return &Lease{m: m, e: e}, nil
 }
 
-// begin counts a boot as under way, unless the manager is closed.
-func (m *Manager) begin() error {
+// startOptions are those of a sandbox with this id.
+func (m *Manager) startOptions(id string, onStep func(string)) StartOptions {
+	return StartOptions{
+		Dir:      m.state.dir,
+		Hostname: newHostname(),
+		OnStep:   onStep,
+		Logger:   m.log.With("sandbox", id[:6]), // enough to tell them apart; the whole id is a handle
+	}
+}
+
+// begin counts something as under way that Close waits for, unless the manager is
+// closed. The context that it returns ends with Close too. end must be called.
+func (m *Manager) begin(ctx context.Context) (_ context.Context, end func(), err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
-		return fmt.Errorf("%w: the server is closing", ErrStopped)
+		return nil, nil, fmt.Errorf("%w: the server is closing", ErrStopped)
 	}
 	m.wg.Add(1)
-	return nil
-}
-
-// watch owns a running sandbox: it ends it when it is idle or the manager
-// closes, and clears up after its end.
-func (m *Manager) watch(e *entry) {
-	var idle <-chan time.Time
-	if e.idle != nil {
-		idle = e.idle.C
-		defer e.idle.Stop()
-	}
-	for ended := false; !ended; {
-		select {
-		case <-e.session.Done():
-			ended = true
-		case <-m.ctx.Done():
-			e.session.Stop()
-		case <-idle:
-			if rest := m.idleRest(e); rest > 0 {
-				e.idle.Reset(rest)
-				continue
-			}
-			e.session.finish(SessionEnd{
-				Reason: EndTimedOut,
-				Err:    fmt.Errorf("%w: nobody used it for %v", ErrTimeout, m.cfg.Idle),
-			})
-		}
-	}
-	end, _ := e.session.Wait(context.Background()) // it has ended
-	m.mu.Lock()
-	delete(m.live, e.info.ID)
-	m.bury(e, end)
-	m.mu.Unlock()
-	e.booking.cancel()
-	close(e.gone)
-}
-
-// idleRest returns how much longer e may be idle: nothing when its time is up,
-// in which case nobody can lease it any more.
-func (m *Manager) idleRest(e *entry) time.Duration {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if e.leases > 0 {
-		return m.cfg.Idle
-	}
-	rest := m.cfg.Idle - time.Since(e.info.Used)
-	if rest <= 0 {
-		delete(m.live, e.info.ID)
-	}
-	return rest
-}
-
-// bury remembers how e ended. The caller holds mu.
-func (m *Manager) bury(e *entry, end SessionEnd) {
-	if len(m.goneList) == maxGraves {
-		delete(m.gone, m.goneList[0])
-		m.goneList = m.goneList[1:]
-	}
-	m.gone[e.info.ID] = grave{owner: e.owner, end: end.String()}
-	m.goneList = append(m.goneList, e.info.ID)
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(m.ctx, func() { cancel(fmt.Errorf("%w: the server is closing", ErrStopped)) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
+		m.wg.Done()
+	}, nil
 }
 
 // Acquire takes a lease on owner's desktop, which keeps it alive until the
@@ -299,11 +267,14 @@ func (m *Manager) List(owner string) []Info {
 func (m *Manager) End(ctx context.Context, owner, id string) error {
 	m.mu.Lock()
 	e, err := m.find(owner, id)
-	m.mu.Unlock()
 	if err != nil {
+		m.mu.Unlock()
 		return err
 	}
-	e.session.finish(SessionEnd{Reason: EndStopped})
+	e.ending = true
+	session := e.session
+	m.mu.Unlock()
+	session.finish(SessionEnd{Reason: EndStopped})
 	select {
 	case <-e.gone:
 		return nil

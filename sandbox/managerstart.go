@@ -44,7 +44,8 @@ func (m *Manager) start(ctx context.Context, cfg Config, opts StartOptions) (*Se
 // buildTemplate makes the template of cfg in the background, one at a time. What
 // comes in between is not worth telling a client: the next start tries again.
 func (m *Manager) buildTemplate(cfg Config) {
-	if m.begin() != nil {
+	ctx, end, err := m.begin(m.ctx)
+	if err != nil {
 		return
 	}
 	m.mu.Lock()
@@ -52,12 +53,12 @@ func (m *Manager) buildTemplate(cfg Config) {
 	m.building = true
 	m.mu.Unlock()
 	if busy {
-		m.wg.Done()
+		end()
 		return
 	}
 	go func() {
-		defer m.wg.Done()
-		err := m.makeTemplate(cfg)
+		defer end()
+		err := m.makeTemplate(ctx, cfg)
 		m.mu.Lock()
 		m.building = false
 		m.mu.Unlock()
@@ -72,24 +73,28 @@ func (m *Manager) buildTemplate(cfg Config) {
 	}()
 }
 
-func (m *Manager) makeTemplate(cfg Config) error {
+func (m *Manager) makeTemplate(ctx context.Context, cfg Config) error {
 	booking, err := m.room.take(cfg.WithDefaults().MemoryMiB)
 	if err != nil {
 		return fmt.Errorf("make template: %w", err)
 	}
 	defer booking.cancel()
 	cfg.Background = true
-	return m.cfg.Templates.Build(m.ctx, cfg, BuildOptions{Dir: m.state.dir})
+	return m.cfg.Templates.Build(ctx, cfg, BuildOptions{Dir: m.state.dir})
 }
 
 // Preload reads the template of cfg, if there is one, so that the first sandbox
 // need not wait for that. It returns at once.
 func (m *Manager) Preload(cfg Config) {
-	if m.cfg.Templates == nil || m.begin() != nil {
+	if m.cfg.Templates == nil {
+		return
+	}
+	ctx, end, err := m.begin(m.ctx)
+	if err != nil {
 		return
 	}
 	go func() {
-		defer m.wg.Done()
-		m.cfg.Templates.Get(m.ctx, cfg) // whoever needs it will be told
+		defer end()
+		m.cfg.Templates.Get(ctx, cfg) // whoever needs it will be told
 	}()
 }

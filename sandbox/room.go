@@ -88,6 +88,30 @@ func (b *booking) weigh(resident func() int) {
 	b.resident = resident
 }
 
+// resident returns what says how much memory machine has taken: nil when it cannot
+// tell.
+func resident(machine Machine) func() int {
+	if w, ok := machine.(Weigher); ok {
+		return w.ResidentMiB
+	}
+	return nil
+}
+
+// spare reports an error unless the host has memory MiB that no sandbox may need.
+func (r *room) spare(memory int) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	free, err := r.free()
+	if err != nil {
+		return err
+	}
+	if owed := r.owed(); r.slots == 0 && free-owed < memory {
+		return fmt.Errorf("%w: a copy of this one takes up to %d MiB of memory, and %d MiB is free, of which the %d running sandboxes may still take %d",
+			ErrCapacity, memory, free, len(r.bookings), owed)
+	}
+	return nil
+}
+
 // cancel gives back what take booked.
 func (b *booking) cancel() {
 	b.room.mu.Lock()

@@ -42,6 +42,7 @@ type Backend struct {
 // Guest is what a guest's program has of its machine.
 type Guest struct {
 	Boot desktop.Boot // what it was told at boot, or last
+	Note string       // what it was told to remember, by an exec of "note TEXT"
 	m    *machine
 }
 
@@ -90,13 +91,12 @@ func (b *Backend) Start(_ context.Context, _ sandbox.Config, boot desktop.Boot, 
 	if onStep != nil {
 		onStep("start fake guest")
 	}
-	return b.run(boot), nil
+	return b.run(&Guest{Boot: boot}), nil
 }
 
-// run runs a guest that takes itself for boot.
-func (b *Backend) run(boot desktop.Boot) *machine {
-	m := &machine{incoming: make(chan net.Conn), done: make(chan struct{})}
-	m.guest = &Guest{Boot: boot, m: m}
+func (b *Backend) run(g *Guest) *machine {
+	m := &machine{incoming: make(chan net.Conn), done: make(chan struct{}), guest: g}
+	g.m = m
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	program := b.Guest
 	if program == nil {

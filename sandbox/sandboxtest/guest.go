@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,8 +15,9 @@ import (
 
 // Desktop is a guest's program that behaves well: it dials, says hello and
 // answers every action as done. Its screen is grey and never changes; the
-// pointer goes where actions put it; an exec writes its command to stdout. When
-// it was saved it dials again, and takes itself for what the host says.
+// pointer goes where actions put it; an exec writes its command to stdout, but
+// "note TEXT" remembers the text, which "note" writes. When it was saved it dials
+// again, and takes itself for what the host says.
 func Desktop(ctx context.Context, g *Guest) error {
 	for {
 		saved := g.Saved()
@@ -23,11 +25,24 @@ func Desktop(ctx context.Context, g *Guest) error {
 		if err != nil {
 			return err
 		}
-		err = serve(ctx, conn, Hello(g.Boot), g.take)
+		err = serve(ctx, conn, Hello(g.Boot), g)
 		if g.Saved() == saved {
 			return err
 		}
 	}
+}
+
+// run returns what a command prints.
+func (g *Guest) run(command string) string {
+	g.m.mu.Lock()
+	defer g.m.mu.Unlock()
+	if text, ok := strings.CutPrefix(command, "note "); ok {
+		g.Note = text
+	}
+	if command == "note" {
+		return g.Note
+	}
+	return command
 }
 
 // take makes the guest what the host says that it is now.
@@ -45,11 +60,10 @@ func Hello(boot desktop.Boot) desktop.Hello {
 // Serve is what [Desktop] does on one connection, which it closes. It returns
 // when the host has closed it or ctx is done.
 func Serve(ctx context.Context, conn net.Conn, hello desktop.Hello) error {
-	return serve(ctx, conn, hello, func(desktop.Boot) {})
+	return serve(ctx, conn, hello, &Guest{m: new(machine)})
 }
 
-// serve is Serve for a guest that is told when it was resumed.
-func serve(ctx context.Context, conn net.Conn, hello desktop.Hello, resumed func(desktop.Boot)) error {
+func serve(ctx context.Context, conn net.Conn, hello desktop.Hello, self *Guest) error {
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	g, err := desktop.NewGuest(ctx, conn, hello)
@@ -57,9 +71,9 @@ func serve(ctx context.Context, conn net.Conn, hello desktop.Hello, resumed func
 		return err
 	}
 	if boot := g.Resume(); boot != nil {
-		resumed(*boot)
+		self.take(*boot)
 	}
-	s := &server{guest: g, size: hello.Screen, waiting: make(map[uint32]context.CancelFunc)}
+	s := &server{guest: g, self: self, size: hello.Screen, waiting: make(map[uint32]context.CancelFunc)}
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	defer s.wg.Wait()
 	defer s.cancel()
@@ -84,6 +98,7 @@ func serve(ctx context.Context, conn net.Conn, hello desktop.Hello, resumed func
 // server is the state of one connection.
 type server struct {
 	guest   *desktop.Guest
+	self    *Guest
 	size    desktop.Size
 	pointer desktop.Point
 
@@ -118,7 +133,7 @@ func (s *server) answer(id uint32, req desktop.Request) error {
 			s.pointer = *a.At
 		}
 	case desktop.Exec:
-		output = []byte(a.Command)
+		output = []byte(s.self.run(a.Command))
 		resp.Exec = &desktop.Output{StdoutLen: len(output), StdoutTotal: int64(len(output))}
 	}
 	resp.X, resp.Y = &s.pointer.X, &s.pointer.Y

@@ -22,16 +22,16 @@ func (b *Backend) Resume(_ context.Context, _ sandbox.Config, boot desktop.Boot,
 		return nil, b.StartErr
 	}
 	saved, ok := s.(state)
-	if !ok || saved.Port != boot.Port {
+	if !ok || saved.Boot.Port != boot.Port {
 		return nil, fmt.Errorf("%w: not a state of this guest", sandbox.ErrInvalidConfig)
 	}
 	if onStep != nil {
 		onStep("resume fake guest")
 	}
-	return b.run(desktop.Boot(saved)), nil
+	return b.run(&Guest{Boot: saved.Boot, Note: saved.Note}), nil
 }
 
-// Save ends the guest's connections and returns what it takes itself for.
+// Save ends the guest's connections and returns what it is and remembers.
 func (m *machine) Save(ctx context.Context) (sandbox.State, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -43,11 +43,14 @@ func (m *machine) Save(ctx context.Context) (sandbox.State, error) {
 		c.Close()
 	}
 	m.conns = nil
-	return state(m.guest.Boot), nil
+	return state{m.guest.Boot, m.guest.Note}, nil
 }
 
 // state is all that a guest of this backend is made of.
-type state desktop.Boot
+type state struct {
+	Boot desktop.Boot `json:"boot"`
+	Note string       `json:"note"`
+}
 
 // stateFile holds a state.
 const stateFile = "state.json"

@@ -27,6 +27,7 @@ func Suite(t *testing.T, b sandbox.Backend, cfg sandbox.Config) {
 	t.Run("FailedStart", func(t *testing.T) { testFailedStart(t, b, cfg) })
 	if s, ok := b.(sandbox.Snapshotter); ok {
 		t.Run("Snapshots", func(t *testing.T) { testSnapshots(t, s, cfg) })
+		t.Run("Checkpoints", func(t *testing.T) { testCheckpoints(t, s, cfg) })
 	}
 	t.Run("StopWhileBooting", func(t *testing.T) { testStopWhileBooting(t, b, cfg) })
 }

@@ -1,0 +1,252 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// DefaultCheckpoints is how many checkpoints one sandbox has at most.
+const DefaultCheckpoints = 8
+
+// Errors of checkpoints that a caller may match with errors.Is.
+var (
+	ErrNoCheckpoint       = errors.New("no such checkpoint")
+	ErrTooManyCheckpoints = errors.New("too many checkpoints")
+)
+
+// CheckpointInfo describes a saved state of one sandbox.
+type CheckpointInfo struct {
+	ID         string        `json:"checkpoint_id"` // of use only together with the sandbox's
+	Name       string        `json:"name,omitempty"`
+	Note       string        `json:"note,omitempty"`
+	Automatic  bool          `json:"automatic,omitempty"`
+	Created    time.Time     `json:"created"`
+	Bytes      int64         `json:"bytes"`         // of the host's memory
+	Standstill time.Duration `json:"standstill_ns"` // of the sandbox, to be saved
+}
+
+// checkpoint is a saved state that a sandbox can be rolled back to.
+type checkpoint struct {
+	info CheckpointInfo
+	snap *Snapshot
+}
+
+// CheckpointOptions say what a checkpoint is called.
+type CheckpointOptions struct {
+	Name      string // for people, and for Rollback; may be ""
+	Note      string
+	Automatic bool // it makes way for others when there are too many
+}
+
+// Checkpoint saves owner's sandbox as it is now, memory and disk, so that it can
+// be rolled back to that. See [Session.Snapshot] for what it does to the sandbox.
+// With as many checkpoints as there may be, the oldest automatic one goes; if there
+// is none, the error matches [ErrTooManyCheckpoints]. Checkpoints end with their sandbox.
+func (m *Manager) Checkpoint(ctx context.Context, owner, id string, opts CheckpointOptions) (CheckpointInfo, error) {
+	var info CheckpointInfo
+	err := m.exclusively(ctx, owner, id, func(ctx context.Context, e *entry) error {
+		if err := m.roomForCheckpoint(e); err != nil {
+			return fmt.Errorf("make checkpoint: %w", err)
+		}
+		snap, err := m.save(ctx, e)
+		if err != nil {
+			return fmt.Errorf("make checkpoint: %w", err)
+		}
+		info = CheckpointInfo{
+			Name:       opts.Name,
+			Note:       opts.Note,
+			Automatic:  opts.Automatic,
+			Created:    time.Now(),
+			Bytes:      snap.Size(),
+			Standstill: snap.Standstill(),
+		}
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if e.closed {
+			snap.Close()
+			return fmt.Errorf("make checkpoint: %w", ErrStopped)
+		}
+		e.made++
+		info.ID = strconv.Itoa(e.made)
+		e.checkpoints = append(e.checkpoints, &checkpoint{info, snap})
+		return nil
+	})
+	return info, err
+}
+
+// roomForCheckpoint makes room for one more checkpoint of e.
+func (m *Manager) roomForCheckpoint(e *entry) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(e.checkpoints) < m.cfg.Checkpoints {
+		return nil
+	}
+	i := slices.IndexFunc(e.checkpoints, func(c *checkpoint) bool { return c.info.Automatic })
+	if i < 0 {
+		return fmt.Errorf("%w: this desktop has %d, as many as it may have: drop one first", ErrTooManyCheckpoints, len(e.checkpoints))
+	}
+	e.checkpoints[i].snap.Close()
+	e.checkpoints = slices.Delete(e.checkpoints, i, i+1)
+	return nil
+}
+
+// save takes a snapshot of e, if there is memory for it.
+func (m *Manager) save(ctx context.Context, e *entry) (*Snapshot, error) {
+	session, _ := m.present(e)
+	if w, ok := session.machine.(Weigher); ok {
+		if err := m.room.spare(w.ResidentMiB()); err != nil {
+			return nil, err
+		}
+	}
+	return session.Snapshot(ctx)
+}
+
+// Checkpoints describes those of owner's sandbox, oldest first.
+func (m *Manager) Checkpoints(owner, id string) ([]CheckpointInfo, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e, err := m.find(owner, id)
+	if err != nil {
+		return nil, err
+	}
+	var list []CheckpointInfo
+	for _, c := range e.checkpoints {
+		list = append(list, c.info)
+	}
+	return list, nil
+}
+
+// DropCheckpoint frees a checkpoint of owner's sandbox, named by its id or its
+// name. The error matches [ErrNoCheckpoint] when there is none.
+func (m *Manager) DropCheckpoint(owner, id, name string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e, err := m.find(owner, id)
+	if err != nil {
+		return err
+	}
+	i, err := e.checkpoint(name)
+	if err != nil {
+		return err
+	}
+	e.checkpoints[i].snap.Close()
+	e.checkpoints = slices.Delete(e.checkpoints, i, i+1)
+	return nil
+}
+
+// checkpoint returns the index of the last one with this id or name; "" names the
+// last of all. The caller holds Manager.mu.
+func (e *entry) checkpoint(name string) (int, error) {
+	for i, c := range slices.Backward(e.checkpoints) {
+		if name == "" || name == c.info.ID || name == c.info.Name {
+			return i, nil
+		}
+	}
+	if len(e.checkpoints) == 0 {
+		return 0, fmt.Errorf("%w: this desktop has none", ErrNoCheckpoint)
+	}
+	return 0, fmt.Errorf("%w: this desktop has none called %q", ErrNoCheckpoint, name)
+}
+
+// Rollback makes owner's sandbox what it was at a checkpoint, named by its id or
+// its name; "" is the last. It waits for the actions that are under way. The
+// sandbox keeps its id; [Lease.Session] is another one afterwards. When it fails,
+// the sandbox is as it was before.
+func (m *Manager) Rollback(ctx context.Context, owner, id, name string, onStep func(step string)) (CheckpointInfo, error) {
+	var info CheckpointInfo
+	err := m.exclusively(ctx, owner, id, func(ctx context.Context, e *entry) error {
+		m.mu.Lock()
+		i, err := e.checkpoint(name)
+		if err != nil {
+			m.mu.Unlock()
+			return err
+		}
+		c, old := e.checkpoints[i], e.session
+		m.mu.Unlock()
+		info = c.info
+		if err := m.swap(ctx, e, old, c.snap, onStep); err != nil {
+			return fmt.Errorf("roll back: %w", err)
+		}
+		return nil
+	})
+	return info, err
+}
+
+// swap makes e another session, started from snap, and ends the old one.
+func (m *Manager) swap(ctx context.Context, e *entry, old *Session, snap *Snapshot, onStep func(string)) error {
+	saver, ok := m.cfg.Backend.(Snapshotter)
+	if !ok {
+		return fmt.Errorf("%w: the backend %s saves nothing", ErrUnsupported, m.cfg.Backend.Name())
+	}
+	open, err := old.actions.shut(ctx)
+	if err != nil {
+		return fmt.Errorf("wait for the actions that are under way: %w", err)
+	}
+	defer open()
+	session, err := Resume(ctx, saver, snap, m.startOptions(e.info.ID, onStep))
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	if e.closed || e.ending {
+		m.mu.Unlock()
+		session.Stop()
+		return ErrStopped
+	}
+	e.session = session
+	close(e.swapped)
+	e.swapped = make(chan struct{})
+	m.mu.Unlock()
+	e.booking.weigh(resident(session.machine))
+	old.Stop()
+	return nil
+}
+
+// Fork starts another sandbox from owner's as it is now, which goes on. Both are
+// independent from then on. The lease is one of the new sandbox and must be
+// released. For the errors see [Manager.Create] and [Session.Snapshot].
+func (m *Manager) Fork(ctx context.Context, owner, id string, onStep func(step string)) (lease *Lease, err error) {
+	saver, ok := m.cfg.Backend.(Snapshotter)
+	if !ok {
+		return nil, fmt.Errorf("%w: the backend %s saves nothing", ErrUnsupported, m.cfg.Backend.Name())
+	}
+	err = m.exclusively(ctx, owner, id, func(ctx context.Context, e *entry) error {
+		session, _ := m.present(e)
+		lease, err = m.add(ctx, owner, session.Config(), onStep, func(ctx context.Context, opts StartOptions) (*Session, error) {
+			snap, err := m.save(ctx, e)
+			if err != nil {
+				return nil, err
+			}
+			defer snap.Close()
+			return Resume(ctx, saver, snap, opts)
+		})
+		return err
+	})
+	return lease, err
+}
+
+// exclusively calls do for owner's sandbox, which is leased meanwhile, when nobody
+// else saves it or rolls it back.
+func (m *Manager) exclusively(ctx context.Context, owner, id string, do func(context.Context, *entry) error) error {
+	lease, err := m.Acquire(owner, id)
+	if err != nil {
+		return err
+	}
+	defer lease.Release()
+	ctx, end, err := m.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
+	select {
+	case lease.e.turn <- struct{}{}:
+		defer func() { <-lease.e.turn }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return do(ctx, lease.e)
+}

@@ -1,0 +1,183 @@
+package sandbox_test
+
+import (
+	"errors"
+	"strconv"
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/vmette/vmette-mcp/desktop"
+	"github.com/vmette/vmette-mcp/sandbox"
+)
+
+// says runs a command in the sandbox that a lease is for now.
+func says(t *testing.T, l *sandbox.Lease, command string) string {
+	t.Helper()
+	res, err := l.Session().Do(t.Context(), desktop.Exec{Command: command}, desktop.Observe{})
+	if err != nil {
+		t.Fatalf("%s: %v", command, err)
+	}
+	if len(res.Notices) > 0 {
+		t.Errorf("%s tells %q", command, res.Notices)
+	}
+	return string(res.Stdout)
+}
+
+func TestRollbackGoesToACheckpoint(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, b := manager(t, t.TempDir(), nil)
+		l := create(t, m, "alice")
+		defer l.Release()
+		id := l.Info().ID
+		var made []sandbox.CheckpointInfo
+		for _, note := range []string{"one", "two"} {
+			says(t, l, "note "+note)
+			c, err := m.Checkpoint(t.Context(), "alice", id, sandbox.CheckpointOptions{Name: "after " + note, Note: note})
+			if err != nil {
+				t.Fatal(err)
+			}
+			made = append(made, c)
+			if got := says(t, l, "note"); got != note {
+				t.Errorf("after the checkpoint it remembers %q", got)
+			}
+		}
+		list, err := m.Checkpoints("alice", id)
+		if diff := cmp.Diff(made, list); err != nil || diff != "" {
+			t.Errorf("Checkpoints: %v (-want +got):\n%s", err, diff)
+		}
+		says(t, l, "note three")
+		for _, step := range []struct{ to, want string }{
+			{"", "two"},
+			{"after one", "one"},
+			{made[1].ID, "two"},
+			{made[0].ID, "one"},
+		} {
+			if _, err := m.Rollback(t.Context(), "alice", id, step.to, nil); err != nil {
+				t.Fatal(err)
+			}
+			if got := says(t, l, "note"); got != step.want {
+				t.Errorf("rolled back to %q it remembers %q, want %q", step.to, got, step.want)
+			}
+			says(t, l, "note else")
+			synctest.Wait()
+			if n := b.Running(); n != 1 {
+				t.Errorf("%d machines run", n)
+			}
+		}
+		if err := m.End(t.Context(), "alice", id); err != nil {
+			t.Error(err)
+		}
+		if n := b.Running(); n != 0 {
+			t.Errorf("%d machines outlive the sandbox", n)
+		}
+	})
+}
+
+func TestCheckpointsBelongToTheirSandbox(t *testing.T) {
+	m, _ := manager(t, t.TempDir(), nil)
+	l := create(t, m, "alice")
+	defer l.Release()
+	other := create(t, m, "alice")
+	defer other.Release()
+	id := l.Info().ID
+	if _, err := m.Rollback(t.Context(), "alice", id, "", nil); !errors.Is(err, sandbox.ErrNoCheckpoint) {
+		t.Errorf("Rollback without a checkpoint: %v, want ErrNoCheckpoint", err)
+	}
+	c, err := m.Checkpoint(t.Context(), "alice", id, sandbox.CheckpointOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Rollback(t.Context(), "alice", other.Info().ID, c.ID, nil); !errors.Is(err, sandbox.ErrNoCheckpoint) {
+		t.Errorf("Rollback to the checkpoint of another sandbox: %v, want ErrNoCheckpoint", err)
+	}
+	for what, err := range map[string]error{
+		"Checkpoint":     second(m.Checkpoint(t.Context(), "bob", id, sandbox.CheckpointOptions{})),
+		"Checkpoints":    second(m.Checkpoints("bob", id)),
+		"Rollback":       second(m.Rollback(t.Context(), "bob", id, c.ID, nil)),
+		"DropCheckpoint": m.DropCheckpoint("bob", id, c.ID),
+		"Fork":           second(m.Fork(t.Context(), "bob", id, nil)),
+	} {
+		if !errors.Is(err, sandbox.ErrNoDesktop) {
+			t.Errorf("%s by another owner: %v, want ErrNoDesktop", what, err)
+		}
+	}
+	if err := m.DropCheckpoint("alice", id, c.ID); err != nil {
+		t.Error(err)
+	}
+	if err := m.DropCheckpoint("alice", id, c.ID); !errors.Is(err, sandbox.ErrNoCheckpoint) {
+		t.Errorf("DropCheckpoint again: %v, want ErrNoCheckpoint", err)
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+func TestAutomaticCheckpointsMakeWay(t *testing.T) {
+	m, _ := manager(t, t.TempDir(), func(c *sandbox.ManagerConfig) { c.Checkpoints = 2 })
+	l := create(t, m, "alice")
+	defer l.Release()
+	id := l.Info().ID
+	for i, automatic := range []bool{false, true, true, false} {
+		if _, err := m.Checkpoint(t.Context(), "alice", id, sandbox.CheckpointOptions{Name: strconv.Itoa(i), Automatic: automatic}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []sandbox.CheckpointInfo{{Name: "0"}, {Name: "3"}}
+	list, err := m.Checkpoints("alice", id)
+	if diff := cmp.Diff(want, list, cmpopts.IgnoreFields(sandbox.CheckpointInfo{}, "ID", "Created", "Bytes")); err != nil || diff != "" {
+		t.Errorf("Checkpoints: %v (-want +got):\n%s", err, diff)
+	}
+	if _, err := m.Checkpoint(t.Context(), "alice", id, sandbox.CheckpointOptions{}); !errors.Is(err, sandbox.ErrTooManyCheckpoints) {
+		t.Errorf("Checkpoint: %v, want ErrTooManyCheckpoints", err)
+	}
+}
+
+func TestForkIsAnotherSandbox(t *testing.T) {
+	m, b := manager(t, t.TempDir(), nil)
+	parent := create(t, m, "alice")
+	defer parent.Release()
+	says(t, parent, "note before")
+	child, err := m.Fork(t.Context(), "alice", parent.Info().ID, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer child.Release()
+	if child.Info().ID == parent.Info().ID {
+		t.Error("both have the same id")
+	}
+	says(t, child, "note child")
+	says(t, parent, "note parent")
+	if c, p := says(t, child, "note"), says(t, parent, "note"); c != "child" || p != "parent" {
+		t.Errorf("they remember %q and %q", c, p)
+	}
+	if _, err := m.Fork(t.Context(), "alice", parent.Info().ID, nil); !errors.Is(err, sandbox.ErrCapacity) {
+		t.Errorf("Fork without room: %v, want ErrCapacity", err)
+	}
+	if err := m.End(t.Context(), "alice", parent.Info().ID); err != nil {
+		t.Error(err)
+	}
+	if got := says(t, child, "note"); got != "child" || b.Running() != 1 {
+		t.Errorf("after the end of its parent it remembers %q, and %d machines run", got, b.Running())
+	}
+}
+
+// A rollback that fails leaves the sandbox as it was.
+func TestFailedRollbackChangesNothing(t *testing.T) {
+	m, b := manager(t, t.TempDir(), nil)
+	l := create(t, m, "alice")
+	defer l.Release()
+	id := l.Info().ID
+	if _, err := m.Checkpoint(t.Context(), "alice", id, sandbox.CheckpointOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	says(t, l, "note kept")
+	b.StartErr = sandbox.ErrStartFailed
+	if _, err := m.Rollback(t.Context(), "alice", id, "", nil); !errors.Is(err, sandbox.ErrStartFailed) {
+		t.Errorf("Rollback: %v, want ErrStartFailed", err)
+	}
+	if got := says(t, l, "note"); got != "kept" {
+		t.Errorf("it remembers %q", got)
+	}
+}
