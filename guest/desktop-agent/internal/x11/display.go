@@ -83,6 +83,9 @@ func Open(ctx context.Context, display string, opts Options) (*Display, error) {
 		input:    newInput(),
 		settling: newSettling(display),
 	}
+	if socket, ok := w.Conn.(rawConn); ok {
+		d.settling.machine.server = serverOf(socket)
+	}
 	stop := context.AfterFunc(ctx, func() { w.end(context.Cause(ctx)) })
 	err = d.setUp()
 	if !stop() && err == nil {

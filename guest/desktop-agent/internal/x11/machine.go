@@ -11,9 +11,6 @@ import (
 )
 
 const (
-	// busyWindow is how long a process that is at work is left alone before it
-	// is looked at again.
-	busyWindow = 100 * time.Millisecond
 	// busyShare is the share of one processor that the processes must take
 	// together to be at work. What goes on in the background of idle programs
 	// stays well below.
@@ -41,6 +38,7 @@ const (
 // for once, and not again until it has rested.
 type machine struct {
 	display   string // its number
+	server    int    // the X server, which is not of the desktop even when a client has started it; 0 when not known
 	processes map[int]process
 	strangers map[int]process // those that are not of the desktop
 	when      time.Time       // of the last sample, zero before the first

@@ -18,7 +18,7 @@ func (m *machine) census(clients []int) map[int]process {
 	parents, roots := make(map[int]int, len(names)), slices.Clone(clients)
 	for _, name := range names {
 		pid, err := strconv.Atoi(name)
-		if err != nil {
+		if err != nil || pid == m.server {
 			continue
 		}
 		stat, err := os.ReadFile("/proc/" + name + "/stat")
@@ -108,4 +108,17 @@ func entries(path string) []string {
 	defer dir.Close()
 	names, _ := dir.Readdirnames(-1) // those until an error are better than none
 	return names
+}
+
+// serverOf returns the process at the other end of a socket, or 0.
+func serverOf(socket rawConn) int {
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	var peer *unix.Ucred
+	if err := raw.Control(func(fd uintptr) { peer, _ = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); err != nil || peer == nil {
+		return 0
+	}
+	return int(peer.Pid)
 }

@@ -52,7 +52,7 @@ func (d *Display) Settle(ctx context.Context, o SettleOptions) (desktop.Settled,
 	d.mu.Lock()
 	d.activity.watch()
 	d.mu.Unlock()
-	reason, err := d.settle(ctx, start, o)
+	reason, err := d.settle(ctx, start, o.waiting())
 	if err != nil {
 		return desktop.Settled{}, d.observation(ctx, err)
 	}
@@ -75,23 +75,34 @@ func (d *Display) Calm(ctx context.Context) error {
 
 // calm waits a moment for programs to react in the middle of an action.
 func (d *Display) calm(ctx context.Context) error {
-	_, err := d.settle(ctx, time.Now(), SettleOptions{Quiet: 40 * time.Millisecond})
+	_, err := d.settle(ctx, time.Now(), waiting{quiet: 40 * time.Millisecond, limit: DefaultLimit, early: true})
 	return err
 }
 
-func (d *Display) settle(ctx context.Context, start time.Time, o SettleOptions) (desktop.SettleReason, error) {
+// waiting says how to wait for a quiet screen.
+type waiting struct {
+	quiet, limit time.Duration
+	grace        time.Duration
+	early        bool // whether it may end before the quiet time, when all programs sleep
+}
+
+func (o SettleOptions) waiting() waiting {
+	w := waiting{quiet: o.Quiet, limit: o.Limit, grace: grace}
+	if w.quiet <= 0 {
+		w.quiet, w.early = DefaultQuiet, true
+	}
+	if w.limit <= 0 {
+		w.limit = DefaultLimit
+	}
+	return w
+}
+
+func (d *Display) settle(ctx context.Context, start time.Time, w waiting) (desktop.SettleReason, error) {
 	if err := d.settling.lock(ctx, d.done); err != nil {
 		return "", err
 	}
 	defer d.settling.unlock()
-	quiet, early := o.Quiet, o.Quiet <= 0
-	if early {
-		quiet = DefaultQuiet
-	}
-	limit := start.Add(DefaultLimit)
-	if o.Limit > 0 {
-		limit = start.Add(o.Limit)
-	}
+	quiet, limit := w.quiet, start.Add(w.limit)
 	v := vigil{machine: &d.settling.machine}
 	v.clients, v.known = d.clients(ctx)
 	begin := start // of the quiet time
@@ -112,13 +123,14 @@ func (d *Display) settle(ctx context.Context, start time.Time, o SettleOptions) 
 		switch {
 		case still >= quiet:
 			if v.atWork(now) {
-				begin = now.Add(busyWindow - quiet)
-			} else if v.pausing() || still >= quiet+grace {
+				begin = now // what it was about may be shown later still
+				v.restart()
+			} else if v.pausing() || still >= quiet+w.grace {
 				return desktop.SettleQuiet, nil
 			}
 		case still >= min(restLook, quiet/2):
 			v.begin(now)
-			if pausing := v.pausing(); pausing && early && v.asleep(quiet-still) {
+			if pausing := v.pausing(); pausing && w.early && v.asleep(quiet-still) {
 				return desktop.SettleQuiet, nil
 			}
 		}
@@ -126,7 +138,7 @@ func (d *Display) settle(ctx context.Context, start time.Time, o SettleOptions) 
 			v.machine.exhausted(now)
 			return desktop.SettleLimit, nil
 		}
-		wake := begin.Add(nextLook(now.Sub(begin), quiet, early))
+		wake := begin.Add(nextLook(now.Sub(begin), quiet, w.early))
 		if limit.Before(wake) {
 			wake = limit
 		}
@@ -139,11 +151,14 @@ func (d *Display) settle(ctx context.Context, start time.Time, o SettleOptions) 
 // nextLook returns when to look at the programs again, as the time since the
 // last change, after one has looked at the time still.
 func nextLook(still, quiet time.Duration, early bool) time.Duration {
-	looks := []time.Duration{min(restLook, quiet/2), quiet - lastLook, quiet}
+	first := min(restLook, quiet/2)
+	looks := []time.Duration{first}
 	if early {
-		looks = []time.Duration{restLook, 2 * restLook, 4 * restLook, 8 * restLook, quiet - lastLook, quiet}
+		for look := 2 * first; look < quiet-lastLook; look *= 2 {
+			looks = append(looks, look)
+		}
 	}
-	for _, look := range looks {
+	for _, look := range append(looks, quiet-lastLook, quiet) {
 		if look > still {
 			return look
 		}
