@@ -7,6 +7,10 @@ DESKTOP = debian:bookworm
 MINIMAL = debian:bookworm/minimal
 OUT     = out
 
+# On macOS machines are made through cgo, by a program that is signed for it.
+MACOS = $(filter Darwin,$(shell uname -s))
+CGO   = $(if $(MACOS),1,0)
+
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # The agent carries no version-control stamp: its hash, which names the
@@ -33,9 +37,10 @@ test: setup-test build ## set up and run every test, those that boot a guest inc
 	$(GO) test -p 1 -count=1 -timeout 20m ./...
 
 .PHONY: build
-build: ## build bin/vmette-mcp, static, with the guest agent inside
+build: ## build bin/vmette-mcp, static on Linux, with the guest agent inside
 	CGO_ENABLED=0 GOOS=linux $(GO) build $(AGENT_FLAGS) -o $(AGENT) ./guest/desktop-agent
-	CGO_ENABLED=0 $(GO) build $(FLAGS) -o bin/vmette-mcp ./cmd/vmette-mcp
+	CGO_ENABLED=$(CGO) $(GO) build $(FLAGS) -o bin/vmette-mcp ./cmd/vmette-mcp
+	$(if $(MACOS),sh packaging/macos/sign.sh bin/vmette-mcp)
 
 .PHONY: lint
 lint: ## check format, vet and staticcheck

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 
 	"golang.org/x/sys/unix"
 
@@ -13,7 +12,6 @@ import (
 	"github.com/vmette/vmette-mcp/cmd/vmette-mcp/internal/doctor"
 	"github.com/vmette/vmette-mcp/rootfs"
 	"github.com/vmette/vmette-mcp/sandbox"
-	"github.com/vmette/vmette-mcp/sandbox/qemu"
 )
 
 type doctorCmd struct {
@@ -50,28 +48,15 @@ func (c doctorCmd) examine(a *app) ([]doctor.Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts := backendOptions(sandboxFlags{}, store.Dir(), a.log)
-	opts.Afresh = true
-	host, err := qemu.Inspect(a.ctx, opts)
+	findings, err := c.examineHost(a, store.Dir())
 	if err != nil {
-		return nil, fmt.Errorf("examine QEMU: %w", err)
+		return nil, err
 	}
-	findings := []doctor.Finding{platformFinding(), agentFinding(), qemuFinding(host), kvmFinding(host)}
-	if !host.User.Usable {
-		findings = append(findings, doctor.Finding{
-			Name:    "qemu user",
-			Verdict: doctor.Warn,
-			Detail:  host.User.Reason + ": QEMU runs as root, and so would a guest that breaks out of it",
-			Remedy:  host.User.Remedy,
-		})
-	}
-	findings = append(findings, doorFindings(host)...)
-
 	img, err := store.Get(a.ctx, c.Image)
 	if err != nil && !errors.Is(err, rootfs.ErrNotBuilt) {
 		return nil, err
 	}
-	findings = append(findings, imageFinding(c.Image, img), toolsFinding(rootfs.Missing(), img != nil))
+	findings = append(findings, agentFinding(), imageFinding(c.Image, img), toolsFinding(rootfs.Missing(), img != nil))
 
 	if f, err := os.Open("/proc/meminfo"); err == nil {
 		available, err := doctor.AvailableMiB(f)
@@ -88,64 +73,12 @@ func (c doctorCmd) examine(a *app) ([]doctor.Finding, error) {
 	return append(findings, doctor.Disk(fs.Bavail*uint64(fs.Bsize), store.Dir(), img != nil)), nil
 }
 
-func platformFinding() doctor.Finding {
-	f := doctor.Finding{
-		Name:    "platform",
-		Verdict: doctor.OK,
-		Detail:  fmt.Sprintf("%s/%s, %d CPUs", runtime.GOOS, runtime.GOARCH, runtime.NumCPU()),
-	}
-	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
-		f.Verdict = doctor.Fail
-		f.Detail += ": desktops run on Linux on x86_64 only"
-	}
-	return f
-}
-
 func agentFinding() doctor.Finding {
 	bin, err := agent.Binary()
 	if err != nil {
 		return doctor.Finding{Name: "guest agent", Verdict: doctor.Fail, Detail: err.Error(), Remedy: "make build"}
 	}
 	return doctor.Finding{Name: "guest agent", Verdict: doctor.OK, Detail: fmt.Sprintf("built in, %.1f MB", float64(len(bin))/1e6)}
-}
-
-func qemuFinding(h qemu.Host) doctor.Finding {
-	if !h.QEMU.Usable {
-		return doctor.Finding{Name: "qemu", Verdict: doctor.Fail, Detail: h.QEMU.Reason, Remedy: h.QEMU.Remedy}
-	}
-	return doctor.Finding{Name: "qemu", Verdict: doctor.OK, Detail: fmt.Sprintf("%s at %s", h.Version, h.Binary)}
-}
-
-func kvmFinding(h qemu.Host) doctor.Finding {
-	if h.KVM.Usable {
-		return doctor.Finding{Name: "kvm", Verdict: doctor.OK, Detail: "runs guests"}
-	}
-	return doctor.Finding{
-		Name:    "kvm",
-		Verdict: doctor.Warn,
-		Detail:  h.KVM.Reason + "; guests are emulated, which works but is many times slower",
-		Remedy:  h.KVM.Remedy,
-	}
-}
-
-// doorFindings says of each way to connect a guest whether it is usable. One
-// is enough.
-func doorFindings(h qemu.Host) []doctor.Finding {
-	var findings []doctor.Finding
-	for _, d := range h.Doors {
-		f := doctor.Finding{Name: "vsock " + string(d.Door), Verdict: doctor.OK, Detail: "usable", Remedy: d.Remedy}
-		switch {
-		case d.Usable && d.Door == h.Door:
-			f.Detail = "usable, and used unless --vsock says otherwise"
-		case !d.Usable && h.Door != "":
-			// Nothing is lost: the other door does.
-			f.Detail = "not usable, and not needed: " + d.Reason
-		case !d.Usable:
-			f.Verdict, f.Detail = doctor.Fail, d.Reason
-		}
-		findings = append(findings, f)
-	}
-	return findings
 }
 
 func imageFinding(spec string, img *rootfs.Image) doctor.Finding {
@@ -170,7 +103,7 @@ func toolsFinding(missing []rootfs.Tool, built bool) doctor.Finding {
 		return f
 	}
 	f.Verdict = doctor.Fail
-	f.Detail = "no image can be built: " + (&rootfs.MissingError{Tools: missing}).Error()
+	f.Detail = "no image can be built: " + cannotBuild(missing)
 	if built {
 		f.Verdict = doctor.Warn
 	}

@@ -2,8 +2,12 @@ package repotest
 
 import (
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestDarwin(t *testing.T) {
@@ -21,41 +25,62 @@ func TestDarwin(t *testing.T) {
 	}
 }
 
-// TestCheckDarwin plants mistakes in the backend that runs on macOS alone. Each is
-// one that nothing built on Linux would tell of.
+// TestCheckDarwin plants files in the backend that runs on macOS alone. What is
+// wrong with them nothing that is built on Linux would tell.
 func TestCheckDarwin(t *testing.T) {
 	const backend = "sandbox/vz"
 	const head = "//go:build cgo\n\npackage vz\n\nimport \"github.com/Code-Hex/vz/v3\"\n\n"
+	const onlySilicon = "var _ = (*vz.VirtualMachine).SaveMachineStateToPath"
 	tests := []struct {
-		name   string
-		file   string
-		code   string
 		goarch string
-		want   string // "" means no complaint
+		plant  map[string]string // code by file name
+		want   []string          // names of the files that are complained of
 	}{
-		{"nothing wrong", "planted_darwin.go", "var _ = vz.VirtualMachineStateStopped", "arm64", ""},
-		{"argument of a wrong type", "planted_darwin.go", "var _, _ = vz.NewLinuxBootLoader(1)", "arm64", "planted_darwin.go:7:"},
-		{"a constant that there is not", "planted_darwin.go", "var _ = vz.VirtualMachineStateRestarted", "arm64", "VirtualMachineStateRestarted"},
-		{"in a test", "planted_darwin_test.go", "var _ int = vz.ErrUnsupportedOSVersion", "arm64", "planted_darwin_test.go:7:"},
-		{"an interface of ours that is not met", "planted_darwin.go", "var _ vm = (*vz.VirtualMachine)(nil)", "arm64", "does not implement vm"},
-		{"what only Apple silicon has, there", "planted_darwin.go", "var _ = (*vz.VirtualMachine).SaveMachineStateToPath", "arm64", ""},
-		{"what only Apple silicon has, on Intel", "planted_darwin.go", "var _ = (*vz.VirtualMachine).SaveMachineStateToPath", "amd64", "SaveMachineStateToPath"},
-		{"a file that does not parse", "planted_darwin.go", "var", "amd64", "planted_darwin.go:7:"},
+		{
+			goarch: "arm64",
+			plant: map[string]string{
+				"planted_right_darwin.go":     "var _ = vz.VirtualMachineStateStopped",
+				"planted_silicon_darwin.go":   onlySilicon,
+				"planted_argument_darwin.go":  "var _, _ = vz.NewLinuxBootLoader(1)",
+				"planted_constant_darwin.go":  "var _ = vz.VirtualMachineStateRestarted",
+				"planted_interface_darwin.go": "var _ vm = (*vz.VirtualMachine)(nil)",
+				"planted_unused_darwin.go":    "func f() { var unused vz.NSError }",
+				"planted_darwin_test.go":      "var _ int = vz.ErrUnsupportedOSVersion",
+				"planted_syntax_darwin.go":    "var",
+			},
+			want: []string{
+				"planted_argument_darwin.go", "planted_constant_darwin.go", "planted_darwin_test.go",
+				"planted_interface_darwin.go", "planted_syntax_darwin.go", "planted_unused_darwin.go",
+			},
+		},
+		{
+			goarch: "amd64",
+			plant: map[string]string{
+				"planted_right_darwin.go":   "var _ = vz.VirtualMachineStateStopped",
+				"planted_silicon_darwin.go": onlySilicon,
+			},
+			want: []string{"planted_silicon_darwin.go"},
+		},
 	}
 	dir, err := filepath.Abs(root)
 	if err != nil {
 		t.Fatal(err)
 	}
+	planted := regexp.MustCompile(`planted\w*\.go`)
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			overlay := map[string][]byte{filepath.Join(dir, backend, tt.file): []byte(head + tt.code + "\n")}
+		t.Run(tt.goarch, func(t *testing.T) {
+			overlay := make(map[string][]byte)
+			for name, code := range tt.plant {
+				overlay[filepath.Join(dir, backend, name)] = []byte(head + code + "\n")
+			}
 			bad, _, err := CheckDarwin(t.Context(), root, tt.goarch, overlay, "./"+backend)
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := strings.Join(bad, "\n")
-			if tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
-				t.Errorf("complaints %q, want %q", got, tt.want)
+			got := planted.FindAllString(strings.Join(bad, "\n"), -1)
+			slices.Sort(got)
+			if diff := cmp.Diff(tt.want, slices.Compact(got)); diff != "" {
+				t.Errorf("files complained of (-want +got):\n%s\nall complaints:\n%s", diff, strings.Join(bad, "\n"))
 			}
 		})
 	}

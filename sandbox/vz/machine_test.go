@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -132,7 +133,9 @@ func TestStartFails(t *testing.T) {
 		{"no such initramfs", func(_ *fakeHypervisor, c *sandbox.Config) { c.Initramfs += ".none" }, fs.ErrNotExist, "write initramfs"},
 		{"no such disk", func(_ *fakeHypervisor, c *sandbox.Config) { c.Root.Path += ".none" }, fs.ErrNotExist, "root.none"},
 		{"too many CPUs", func(_ *fakeHypervisor, c *sandbox.Config) { c.CPUs = 64 }, sandbox.ErrInvalidConfig, "64 CPUs"},
-		{"no framework", func(h *fakeHypervisor, _ *sandbox.Config) { h.unusable = nowhere{}.usable() }, sandbox.ErrUnsupported, "the vz backend runs on macOS"},
+		{"no framework", func(h *fakeHypervisor, _ *sandbox.Config) {
+			h.unusable = fmt.Errorf("%w: this is no Mac", sandbox.ErrUnsupported)
+		}, sandbox.ErrUnsupported, "this is no Mac"},
 		{"no machine", func(h *fakeHypervisor, _ *sandbox.Config) { h.failing = "create" }, sandbox.ErrStartFailed, "create machine: create fails"},
 		{"no boot", func(h *fakeHypervisor, _ *sandbox.Config) { h.failing = "start" }, sandbox.ErrStartFailed, "boot: start fails"},
 		{"no vsock", func(h *fakeHypervisor, _ *sandbox.Config) { h.failing = "listen" }, sandbox.ErrStartFailed, "listen on vsock"},

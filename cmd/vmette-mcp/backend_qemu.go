@@ -1,3 +1,5 @@
+//go:build !darwin
+
 package main
 
 import (
@@ -7,8 +9,7 @@ import (
 	"github.com/vmette/vmette-mcp/sandbox/qemu"
 )
 
-// newBackend returns what runs sandboxes on this host. This file alone knows
-// which backends exist.
+// newBackend returns what runs sandboxes on this host.
 func newBackend(f sandboxFlags, cacheDir string, log *slog.Logger) (sandbox.Backend, error) {
 	return qemu.New(backendOptions(f, cacheDir, log))
 }
