@@ -96,7 +96,7 @@ func (m *Manager) roomForCheckpoint(e *entry) error {
 
 // save takes a snapshot of e, if there is memory for it.
 func (m *Manager) save(ctx context.Context, e *entry) (*Snapshot, error) {
-	session, _ := m.present(e)
+	session := m.look(e).session
 	if w, ok := session.machine.(Weigher); ok {
 		if err := m.room.spare(w.ResidentMiB()); err != nil {
 			return nil, err
@@ -198,8 +198,7 @@ func (m *Manager) swap(ctx context.Context, e *entry, old *Session, snap *Snapsh
 		return ErrStopped
 	}
 	e.session = session
-	close(e.swapped)
-	e.swapped = make(chan struct{})
+	e.change()
 	m.mu.Unlock()
 	e.booking.weigh(resident(session.machine))
 	old.Stop()
@@ -215,7 +214,7 @@ func (m *Manager) Fork(ctx context.Context, owner, id string, onStep func(step s
 		return nil, fmt.Errorf("%w: the backend %s saves nothing", ErrUnsupported, m.cfg.Backend.Name())
 	}
 	err = m.exclusively(ctx, owner, id, func(ctx context.Context, e *entry) error {
-		session, _ := m.present(e)
+		session := m.look(e).session
 		lease, err = m.add(ctx, owner, session.Config(), onStep, func(ctx context.Context, opts StartOptions) (*Session, error) {
 			snap, err := m.save(ctx, e)
 			if err != nil {
@@ -229,24 +228,34 @@ func (m *Manager) Fork(ctx context.Context, owner, id string, onStep func(step s
 	return lease, err
 }
 
-// exclusively calls do for owner's sandbox, which is leased meanwhile, when nobody
-// else saves it or rolls it back.
+// exclusively calls do for owner's sandbox, which is leased and runs meanwhile, when
+// nobody else saves it or rolls it back.
 func (m *Manager) exclusively(ctx context.Context, owner, id string, do func(context.Context, *entry) error) error {
-	lease, err := m.Acquire(owner, id)
+	lease, _, err := m.lease(owner, id)
 	if err != nil {
 		return err
 	}
 	defer lease.Release()
+	return m.inTurn(ctx, lease.e, func(ctx context.Context) error {
+		if err := m.resume(ctx, lease.e); err != nil {
+			return err
+		}
+		return do(ctx, lease.e)
+	})
+}
+
+// inTurn calls do when nobody else saves e, rolls it back, suspends or resumes it.
+func (m *Manager) inTurn(ctx context.Context, e *entry, do func(context.Context) error) error {
 	ctx, end, err := m.begin(ctx)
 	if err != nil {
 		return err
 	}
 	defer end()
 	select {
-	case lease.e.turn <- struct{}{}:
-		defer func() { <-lease.e.turn }()
+	case e.turn <- struct{}{}:
+		defer func() { <-e.turn }()
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	return do(ctx, lease.e)
+	return do(ctx)
 }

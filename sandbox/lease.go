@@ -15,8 +15,7 @@ type Lease struct {
 
 // Session returns the sandbox. It is another one after a rollback.
 func (l *Lease) Session() *Session {
-	session, _ := l.m.present(l.e)
-	return session
+	return l.m.look(l.e).session
 }
 
 // Info describes the sandbox.

@@ -46,6 +46,7 @@ type ManagerConfig struct {
 	Templates   *Templates    // what sandboxes start from; nil means that they are booted. The manager makes what is missing, in the background
 	Capacity    int           // sandboxes at once; 0 means as long as the host's free memory holds what all may take
 	Idle        time.Duration // a sandbox that nobody holds or used for this long is ended; 0 means never
+	Suspend     time.Duration // a sandbox that nobody holds or used for this long is suspended; 0 means never
 	Checkpoints int           // most of one sandbox; 0 means DefaultCheckpoints
 	Logger      *slog.Logger  // nil discards
 }
@@ -63,17 +64,18 @@ type Info struct {
 
 // entry is a running sandbox.
 type entry struct {
-	owner   string
-	booking *booking
-	idle    *time.Timer   // nil when sandboxes are never ended for being idle
-	turn    chan struct{} // holds a token while it is saved or rolled back
-	gone    chan struct{} // closed when it has ended and its room is free
+	owner string
+	turn  chan struct{} // holds a token while it is saved or rolled back
+	gone  chan struct{} // closed when it has ended and its room is free
 
 	// The rest is guarded by Manager.mu.
 
 	session     *Session
-	swapped     chan struct{} // closed, and replaced, when session is
-	ending      bool          // its owner wants it ended
+	booking     *booking
+	suspended   string        // where the sandbox is kept while it does not run; "" while it does
+	changed     chan struct{} // closed, and replaced, when session, suspended or ending is another
+	ending      bool          // it is to end
+	end         SessionEnd    // why it is to, with ending
 	closed      bool          // it has ended
 	info        Info
 	leases      int
@@ -98,7 +100,7 @@ type grave struct {
 // NewManager opens the state directory, removes what dead servers left in it,
 // and returns a Manager that [Manager.Close] must end.
 func NewManager(cfg ManagerConfig) (*Manager, error) {
-	if cfg.Backend == nil || cfg.StateDir == "" || cfg.Capacity < 0 || cfg.Idle < 0 || cfg.Checkpoints < 0 {
+	if cfg.Backend == nil || cfg.StateDir == "" || cfg.Capacity < 0 || cfg.Idle < 0 || cfg.Suspend < 0 || cfg.Checkpoints < 0 {
 		return nil, fmt.Errorf("%w: a manager needs a backend, a state directory, and no negative limits", ErrInvalidConfig)
 	}
 	if cfg.Logger == nil {
@@ -162,7 +164,7 @@ func (m *Manager) add(ctx context.Context, owner string, cfg Config, onStep func
 	e := &entry{
 		owner:   owner,
 		session: session,
-		swapped: make(chan struct{}),
+		changed: make(chan struct{}),
 		booking: booking,
 		leases:  1,
 		turn:    make(chan struct{}, 1),
@@ -175,9 +177,6 @@ func (m *Manager) add(ctx context.Context, owner string, cfg Config, onStep func
 			Used:      now,
 			Backend:   m.cfg.Backend.Name(),
 		},
-	}
-	if m.cfg.Idle > 0 {
-		e.idle = time.NewTimer(m.cfg.Idle)
 	}
 	m.mu.Lock()
 	m.live[id] = e
@@ -215,24 +214,40 @@ func (m *Manager) begin(ctx context.Context) (_ context.Context, end func(), err
 }
 
 // Acquire takes a lease on owner's desktop, which keeps it alive until the
-// lease is released. An unknown id and one of another owner are the same
+// lease is released; one that is suspended goes on first, which takes about a
+// second, and fails as [Manager.Create] does. An unknown id and one of another owner are the same
 // error, ErrNoDesktop; one that has ended is that as well, and says why.
 func (m *Manager) Acquire(owner, id string) (*Lease, error) {
+	l, suspended, err := m.lease(owner, id)
+	if err != nil {
+		return nil, err
+	}
+	if suspended {
+		if err := m.wake(l.e); err != nil {
+			l.Release()
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+// lease takes a lease on owner's desktop, and reports whether that is suspended.
+func (m *Manager) lease(owner, id string) (l *Lease, suspended bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e, err := m.find(owner, id)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	e.leases++
 	e.info.Used = time.Now()
-	return &Lease{m: m, e: e}, nil
+	return &Lease{m: m, e: e}, e.suspended != "", nil
 }
 
 // find returns owner's running sandbox. The caller holds mu.
 func (m *Manager) find(owner, id string) (*entry, error) {
 	if e := m.live[id]; e != nil && e.owner == owner {
-		if !closed(e.session.Done()) {
+		if e.suspended != "" || !closed(e.session.Done()) {
 			return e, nil
 		}
 		end, _ := e.session.Wait(context.Background())
@@ -267,14 +282,11 @@ func (m *Manager) List(owner string) []Info {
 func (m *Manager) End(ctx context.Context, owner, id string) error {
 	m.mu.Lock()
 	e, err := m.find(owner, id)
+	m.mu.Unlock()
 	if err != nil {
-		m.mu.Unlock()
 		return err
 	}
-	e.ending = true
-	session := e.session
-	m.mu.Unlock()
-	session.finish(SessionEnd{Reason: EndStopped})
+	m.finish(e, SessionEnd{Reason: EndStopped})
 	select {
 	case <-e.gone:
 		return nil

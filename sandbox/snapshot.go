@@ -49,15 +49,20 @@ func (s *Snapshot) Close() error { return s.state.Close() }
 // and buttons that are held down are released. The error matches [ErrUnsupported]
 // if this machine cannot be saved.
 func (s *Session) Snapshot(ctx context.Context) (*Snapshot, error) {
-	m, ok := s.machine.(Saver)
-	if !ok {
-		return nil, fmt.Errorf("%w: machines of this backend cannot be saved", ErrUnsupported)
-	}
 	open, err := s.actions.shut(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("save sandbox: wait for the actions that are under way: %w", err)
 	}
 	defer open()
+	return s.save(ctx)
+}
+
+// save is Snapshot for a caller who has shut the gate to the sandbox.
+func (s *Session) save(ctx context.Context) (*Snapshot, error) {
+	m, ok := s.machine.(Saver)
+	if !ok {
+		return nil, fmt.Errorf("%w: machines of this backend cannot be saved", ErrUnsupported)
+	}
 	s.mu.Lock()
 	if s.end.Reason != "" {
 		s.mu.Unlock()

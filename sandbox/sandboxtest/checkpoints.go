@@ -9,8 +9,8 @@ import (
 	"github.com/vmette/vmette-mcp/sandbox"
 )
 
-// testCheckpoints checks that a sandbox can be rolled back and forked with all that
-// is in it, as the clients of a manager do it.
+// testCheckpoints checks that a sandbox can be rolled back, forked and suspended
+// with all that is in it, as the clients of a manager do it.
 func testCheckpoints(t *testing.T, b sandbox.Snapshotter, cfg sandbox.Config) {
 	m, err := sandbox.NewManager(sandbox.ManagerConfig{Backend: b, StateDir: t.TempDir(), Capacity: 2})
 	if err != nil {
@@ -57,7 +57,6 @@ func testCheckpoints(t *testing.T, b sandbox.Snapshotter, cfg sandbox.Config) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer fork.Release()
 	do(t, fork.Session(), desktop.Screenshot{}, desktop.Observe{Mode: desktop.ObserveSettled})
 	t.Logf("forked in %v, to the first settled screenshot", time.Since(begun))
 	if got := shell(t, fork.Session(), finish); got != "half\nwhole\nkeys" {
@@ -65,6 +64,23 @@ func testCheckpoints(t *testing.T, b sandbox.Snapshotter, cfg sandbox.Config) {
 	}
 	if got := shell(t, l.Session(), "cat ~/draft; pgrep -x cat >/dev/null && echo waits"); got != "half\nwaits" {
 		t.Errorf("in what was forked: %q", got)
+	}
+	fork.Release()
+	begun = time.Now()
+	if err := m.Suspend(t.Context(), owner, fork.Info().ID); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("suspended in %v", time.Since(begun))
+	begun = time.Now()
+	fork, err = m.Acquire(owner, fork.Info().ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fork.Release()
+	do(t, fork.Session(), desktop.Screenshot{}, desktop.Observe{Mode: desktop.ObserveSettled})
+	t.Logf("resumed in %v, to the first settled screenshot", time.Since(begun))
+	if got := shell(t, fork.Session(), "cat ~/draft ~/typed"); got != "half\nwhole\nkeys" {
+		t.Errorf("in the fork that was suspended: %q", got)
 	}
 	if a, b := shell(t, l.Session(), "hostname"), shell(t, fork.Session(), "hostname"); a == b || !strings.HasPrefix(a, "desktop-") {
 		t.Errorf("they are called %s and %s", a, b)

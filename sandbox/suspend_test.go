@@ -1,0 +1,183 @@
+package sandbox_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/vmette/vmette-mcp/sandbox"
+)
+
+// suspended returns the directories of sandboxes that are suspended.
+func suspended(t *testing.T, state string) []string {
+	t.Helper()
+	dirs, err := filepath.Glob(filepath.Join(state, "*", "suspended-*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dirs
+}
+
+func acquire(t *testing.T, m *sandbox.Manager, id string) *sandbox.Lease {
+	t.Helper()
+	l, err := m.Acquire("alice", id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func TestSuspendedSandboxGoesOnWhenItIsUsed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		state := t.TempDir()
+		m, b := manager(t, state, nil)
+		l := create(t, m, "alice")
+		id := l.Info().ID
+		says(t, l, "note kept")
+		if err := m.Suspend(t.Context(), "alice", id); err == nil || !strings.Contains(err.Error(), "in use") {
+			t.Errorf("Suspend of a sandbox that is leased: %v, want a refusal", err)
+		}
+		if got := says(t, l, "note"); got != "kept" {
+			t.Errorf("after that it remembers %q", got)
+		}
+		l.Release()
+		for range 2 { // the second finds it suspended
+			if err := m.Suspend(t.Context(), "alice", id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := b.Running(); n != 0 || len(suspended(t, state)) != 1 {
+			t.Errorf("%d machines run, and %v is there", n, suspended(t, state))
+		}
+		if list := m.List("alice"); len(list) != 1 || list[0].ID != id || !list[0].Size.Valid() {
+			t.Errorf("List: %+v", list)
+		}
+		l = acquire(t, m, id)
+		if got := says(t, l, "note"); got != "kept" || b.Running() != 1 || len(suspended(t, state)) != 0 {
+			t.Errorf("it remembers %q, %d machines run, %v is there", got, b.Running(), suspended(t, state))
+		}
+		l.Release()
+		// What works on one that runs resumes it.
+		if err := m.Suspend(t.Context(), "alice", id); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.Checkpoint(t.Context(), "alice", id, sandbox.CheckpointOptions{}); err != nil || b.Running() != 1 {
+			t.Errorf("Checkpoint: %v, %d machines run", err, b.Running())
+		}
+	})
+}
+
+func TestSuspendedSandboxNeedsRoomAgain(t *testing.T) {
+	m, b := manager(t, t.TempDir(), func(c *sandbox.ManagerConfig) { c.Capacity = 1 })
+	l := create(t, m, "alice")
+	id := l.Info().ID
+	l.Release()
+	if err := m.Suspend(t.Context(), "alice", id); err != nil {
+		t.Fatal(err)
+	}
+	other := create(t, m, "alice")
+	if _, err := m.Acquire("alice", id); !errors.Is(err, sandbox.ErrCapacity) {
+		t.Errorf("Acquire without room: %v, want ErrCapacity", err)
+	}
+	if err := m.End(t.Context(), "alice", other.Info().ID); err != nil {
+		t.Fatal(err)
+	}
+	acquire(t, m, id).Release()
+	if n := b.Running(); n != 1 {
+		t.Errorf("%d machines run", n)
+	}
+}
+
+func TestSuspendedSandboxEnds(t *testing.T) {
+	tests := map[string]func(t *testing.T, m *sandbox.Manager, id string) error{
+		"by its owner":        func(t *testing.T, m *sandbox.Manager, id string) error { return m.End(t.Context(), "alice", id) },
+		"with its manager":    func(_ *testing.T, m *sandbox.Manager, _ string) error { return m.Close() },
+		"when its time is up": func(*testing.T, *sandbox.Manager, string) error { time.Sleep(2 * time.Hour); return nil },
+	}
+	for name, end := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				state := t.TempDir()
+				m, b := manager(t, state, func(c *sandbox.ManagerConfig) { c.Idle = time.Hour })
+				l := create(t, m, "alice")
+				id := l.Info().ID
+				l.Release()
+				if err := m.Suspend(t.Context(), "alice", id); err != nil {
+					t.Fatal(err)
+				}
+				if err := end(t, m, id); err != nil {
+					t.Error(err)
+				}
+				synctest.Wait()
+				if left := suspended(t, state); len(left) > 0 || b.Running() > 0 {
+					t.Errorf("%v is left, %d machines run", left, b.Running())
+				}
+				_, err := m.Acquire("alice", id)
+				if !errors.Is(err, sandbox.ErrNoDesktop) {
+					t.Errorf("Acquire: %v, want ErrNoDesktop", err)
+				}
+				if late := strings.Contains(name, "time"); late != strings.Contains(err.Error(), "time was up") {
+					t.Errorf("it ended %s, and Acquire says %v", name, err)
+				}
+			})
+		})
+	}
+}
+
+func TestIdleSandboxIsSuspended(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		state := t.TempDir()
+		m, b := manager(t, state, func(c *sandbox.ManagerConfig) { c.Suspend = time.Minute })
+		l := create(t, m, "alice")
+		id := l.Info().ID
+		time.Sleep(time.Hour)
+		if len(suspended(t, state)) > 0 {
+			t.Error("a sandbox that is leased was suspended")
+		}
+		for range 2 {
+			l.Release()
+			time.Sleep(3 * time.Minute)
+			synctest.Wait()
+			if b.Running() != 0 || len(suspended(t, state)) != 1 {
+				t.Fatalf("%d machines run, and %v is there", b.Running(), suspended(t, state))
+			}
+			l = acquire(t, m, id)
+			if b.Running() != 1 {
+				t.Errorf("%d machines run", b.Running())
+			}
+		}
+	})
+}
+
+// A sandbox that cannot be stored runs on.
+func TestFailedSuspendChangesNothing(t *testing.T) {
+	state := t.TempDir()
+	m, b := manager(t, state, nil)
+	l := create(t, m, "alice")
+	id := l.Info().ID
+	says(t, l, "note kept")
+	l.Release()
+	server, err := filepath.Glob(filepath.Join(state, "server-*"))
+	if err != nil || len(server) != 1 {
+		t.Fatal(server, err)
+	}
+	away := server[0] + ".away"
+	if err := os.Rename(server[0], away); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Suspend(t.Context(), "alice", id); err == nil {
+		t.Error("it was suspended without a directory")
+	}
+	if err := os.Rename(away, server[0]); err != nil {
+		t.Fatal(err)
+	}
+	l = acquire(t, m, id)
+	defer l.Release()
+	if got := says(t, l, "note"); got != "kept" || b.Running() != 1 {
+		t.Errorf("it remembers %q, %d machines run", got, b.Running())
+	}
+}
