@@ -5,6 +5,7 @@ GO      = $(shell sh tools/go.sh)
 AGENT   = cmd/vmette-mcp/agent/desktop-agent
 DESKTOP = debian:bookworm
 MINIMAL = debian:bookworm/minimal
+ORACLES = debian:bookworm/oracles
 OUT     = out
 
 # On macOS machines are made through cgo, by a program that is signed for it.
@@ -22,7 +23,7 @@ FLAGS       = -trimpath -buildvcs=auto -ldflags '-s -w'
 
 .PHONY: help
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: demo
 demo: setup build ## set up, boot a real desktop and drive it over MCP; writes out/demo/report.html
@@ -32,7 +33,7 @@ demo: setup build ## set up, boot a real desktop and drive it over MCP; writes o
 # One package at a time: a guest under emulation keeps two cores busy.
 .PHONY: test
 test: setup-test build ## set up and run every test, those that boot a guest included
-	bin/vmette-mcp rootfs build $(MINIMAL) $(DESKTOP)
+	bin/vmette-mcp rootfs build $(MINIMAL) $(DESKTOP) $(ORACLES)
 	$(GO) build ./...
 	$(GO) test -p 1 -count=1 -timeout 20m ./...
 
@@ -47,6 +48,15 @@ lint: ## check format, vet and staticcheck
 	@bad=$$($(dir $(GO))gofmt -l .); [ -z "$$bad" ] || { echo "not formatted: $$bad"; exit 1; }
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
+
+.PHONY: test-matrix
+test-matrix: ## do every input action 20 times in each kind of application
+	$(GO) test -count=20 -timeout 60m -v -run '^TestMatrix$$' ./guest/desktop-agent/internal/serve
+
+.PHONY: test-matrix-vm
+test-matrix-vm: setup-test build ## do every input action in each kind of application in a guest
+	bin/vmette-mcp rootfs build $(ORACLES)
+	$(GO) test -count=1 -timeout 60m -v -run '^TestIntegrationMatrix$$' ./sandbox/qemu -args -matrix.whole
 
 .PHONY: test-typing
 test-typing: ## type the corpus 20 times, and 100,000 characters, into each kind of application

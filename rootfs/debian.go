@@ -44,6 +44,10 @@ var desktopPackages = []string{
 	"python3-minimal", "shared-mime-info", "tint2", "unzip", "x11-utils", "xdg-utils",
 }
 
+// oraclePackages are what the applications of internal/oracle run on, beside a
+// whole desktop.
+var oraclePackages = []string{"gir1.2-gtk-3.0", "python3-gi", "python3-pyqt5"}
+
 var variants = []variant{
 	{
 		name:     "minimal",
@@ -59,6 +63,12 @@ var variants = []variant{
 	{
 		name:     "",
 		packages: slices.Concat(commonPackages, desktopPackages),
+		files:    []string{"common", "desktop"},
+		space:    4 << 30,
+	},
+	{
+		name:     "oracles",
+		packages: slices.Concat(commonPackages, desktopPackages, oraclePackages),
 		files:    []string{"common", "desktop"},
 		space:    4 << 30,
 	},

@@ -13,6 +13,10 @@ const DefaultSpec = "debian:bookworm"
 // manager and a terminal.
 const MinimalSpec = "debian:bookworm/minimal"
 
+// OraclesSpec is the default image with the toolkits of the applications that
+// tests ask what they have seen.
+const OraclesSpec = "debian:bookworm/oracles"
+
 // ErrNotBuilt reports that the store holds no image for a spec. [Store.Build]
 // makes one.
 var ErrNotBuilt = errors.New("image is not built yet")

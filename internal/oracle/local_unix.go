@@ -19,9 +19,6 @@ type Local struct {
 	Dir     string // where directories are made; empty for the system's temporary one
 }
 
-// python is Debian's own, whose modules the applications need.
-const python = "/usr/bin/python3"
-
 // Start implements [Host].
 func (l Local) Start(_ context.Context, files fs.FS, args ...string) (io.ReadCloser, error) {
 	dir, err := os.MkdirTemp(l.Dir, "oracle-")
@@ -47,8 +44,7 @@ func (l Local) start(dir string, files fs.FS, args []string) (*process, error) {
 	p := &process{dir: dir, stdout: read}
 	p.cmd = exec.Command(python, args...)
 	p.cmd.Dir = dir
-	p.cmd.Env = append(os.Environ(), "DISPLAY="+l.Display, "HOME="+dir, "LC_ALL=C.UTF-8", "NO_AT_BRIDGE=1", "GDK_BACKEND=x11", "QT_QPA_PLATFORM=xcb",
-		"GTK_IM_MODULE=", "QT_IM_MODULE=", "XMODIFIERS=", "DBUS_SESSION_BUS_ADDRESS=disabled:")
+	p.cmd.Env = append(append(os.Environ(), "DISPLAY="+l.Display, "HOME="+dir, "DBUS_SESSION_BUS_ADDRESS=disabled:"), environment...)
 	p.cmd.Stdout, p.cmd.Stderr = write, &p.log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	err = p.cmd.Start()

@@ -2,6 +2,7 @@ package matrix
 
 import (
 	"fmt"
+	"hash/fnv"
 	"strings"
 
 	"github.com/vmette/vmette-mcp/desktop"
@@ -18,7 +19,7 @@ type Cell struct {
 	text string   // what it enters into the first text field, if anything
 }
 
-// Home is where the pointer is when a cell begins. Nothing is there.
+// home is where the pointer is when a cell begins. Nothing is there.
 var home = desktop.Point{X: 820, Y: 300}
 
 // Screen is the size of the desktop that the cells are made for.
@@ -52,6 +53,22 @@ func Cells() []Cell {
 		all = append(all, cells...)
 	}
 	return all
+}
+
+// Third returns a third of cells, by their names, and so always the same ones,
+// among them one of each action.
+func Third(cells []Cell) []Cell {
+	var some []Cell
+	had := make(map[string]bool)
+	for _, c := range cells {
+		h := fnv.New32a()
+		h.Write([]byte(c.Action + " " + c.Name))
+		if h.Sum32()%3 == 0 || !had[c.Action] {
+			had[c.Action] = true
+			some = append(some, c)
+		}
+	}
+	return some
 }
 
 func moveCells() []Cell {
@@ -102,13 +119,13 @@ func buttonCells() []Cell {
 	for _, b := range buttons {
 		do := []desktop.Action{desktop.Move{To: from}, desktop.ButtonDown{Button: b.number}, desktop.Move{To: to}, desktop.ButtonUp{Button: b.number}}
 		want := sequence(moves(from), []finger{down(b.number, from)}, moves(to), []finger{up(b.number, to)})
-		cells = append(cells, Cell{"button_down", b.name, do, want, ""}, Cell{"button_up", b.name, do, want, ""})
+		cells = append(cells, Cell{"button_down", b.name + ", moved, button_up", do, want, ""})
 	}
 	return cells
 }
 
 func dragCells() []Cell {
-	path := []desktop.Point{{X: 760, Y: 60}, {X: 1100, Y: 90}, {X: 1000, Y: 350}, {X: 800, Y: 380}, {X: 1250, Y: 400}}
+	path := []desktop.Point{{X: 760, Y: 60}, {X: 1000, Y: 90}, {X: 1000, Y: 250}, {X: 800, Y: 280}, {X: 1100, Y: 350}}
 	var cells []Cell
 	add := func(name string, d desktop.Drag) {
 		first, last := d.Path[0], d.Path[len(d.Path)-1]
@@ -118,10 +135,11 @@ func dragCells() []Cell {
 	for _, b := range buttons {
 		add(b.name, desktop.Drag{Button: b.number, Path: path[:2]})
 	}
-	for _, held := range holds[1:] {
-		add("left "+strings.Join(held, " "), desktop.Drag{Button: desktop.Left, Path: path[1:3], Modifiers: held})
+	for i, held := range holds[1:] {
+		from := desktop.Point{X: 780 + 40*i, Y: 120} // elsewhere each time: no double click
+		add("left "+strings.Join(held, " "), desktop.Drag{Button: desktop.Left, Path: []desktop.Point{from, path[2]}, Modifiers: held})
 	}
-	add("many points", desktop.Drag{Button: desktop.Left, Path: path})
+	add("many points", desktop.Drag{Button: desktop.Left, Path: append([]desktop.Point{{X: 1200, Y: 200}}, path[1:]...)})
 	add("from corner to corner", desktop.Drag{Button: desktop.Left, Path: []desktop.Point{corners[1].at, corners[3].at}})
 	here := desktop.Drag{Button: desktop.Left, Path: path[:1]}
 	cells = append(cells, Cell{"drag", "from where the pointer is", []desktop.Action{here}, sequence([]finger{down(desktop.Left, home)}, moves(path[0]), []finger{up(desktop.Left, path[0])}), ""})
@@ -132,8 +150,9 @@ func dragCells() []Cell {
 		path []desktop.Point
 	}{
 		{"and drop", []desktop.Point{from, to}},
-		{"and drop on a long way", []desktop.Point{from, {X: 400, Y: 400}, {X: 720, Y: 40}, to}},
+		{"and drop on a long way", []desktop.Point{{X: from.X - 30, Y: from.Y + 20}, {X: 300, Y: 300}, {X: 720, Y: 240}, to}},
 	} {
+		from := d.path[0]
 		do := desktop.Drag{Button: desktop.Left, Path: d.path}
 		cells = append(cells, Cell{"drag", d.name, []desktop.Action{do}, sequence(moves(from), []finger{{what: carry, at: from, to: to}}), ""})
 	}
@@ -156,6 +175,8 @@ func scrollCells() []Cell {
 	} {
 		add(s.name, desktop.Scroll{DX: s.dx, DY: s.dy}, s.dx, s.dy)
 	}
+	add("240 pixels down", desktop.Scroll{DY: 240, Pixels: true}, 0, 2)
+	add("a few pixels left", desktop.Scroll{DX: -9, Pixels: true}, -1, 0)
 	for _, held := range holds[1:] {
 		add("down by 2 "+strings.Join(held, " "), desktop.Scroll{DY: 2, Modifiers: held}, 0, 2)
 	}
@@ -163,13 +184,13 @@ func scrollCells() []Cell {
 }
 
 func typeCells() []Cell {
-	field := oracle.Middle(oracle.Parts.Text)
 	var cells []Cell
-	for _, t := range []struct{ name, text, keys string }{
+	for i, t := range []struct{ name, text, keys string }{
 		{"a line", "Hello, World; 1 + 2 < 4?", "+Shift_L H -Shift_L e l l o comma space +Shift_L W -Shift_L o r l d semicolon space 1 space +Shift_L plus -Shift_L space 2 space +Shift_L less -Shift_L space 4 +Shift_L question -Shift_L"},
 		{"lines", "one\n\ttwo\n", "o n e Return Tab t w o Return"},
 		{"Unicode", "Straße, Ελλάς, Жук, 漢字, שלום, 🎉", ""},
 	} {
+		field := desktop.Point{X: oracle.Parts.Text.X0 + 100*(i+1), Y: oracle.Parts.Text.Y0 + 100}
 		var want []finger
 		if t.keys != "" {
 			want = sequence(moves(field), clicks(desktop.Left, 1, field), keys(t.keys))
@@ -213,9 +234,19 @@ func keyCells() []Cell {
 	} {
 		cells = append(cells, Cell{"key", k.chord, []desktop.Action{desktop.Key{Keys: k.chord}}, keys(k.keys), ""})
 	}
-	return append(cells,
+	cells = append(cells,
 		Cell{"key", "x 100 times", []desktop.Action{desktop.Key{Keys: "x", Repeat: 100}}, keys(strings.Repeat("x ", 100)), ""},
 		Cell{"key", "shift+Right 5 times", []desktop.Action{desktop.Key{Keys: "shift+Right", Repeat: 5}}, keys("+Shift_L " + strings.Repeat("Right ", 5) + "-Shift_L"), ""},
+	)
+	at := desktop.Point{X: 1160, Y: 360}
+	return append(cells,
+		Cell{"key_down", "q, key_up", []desktop.Action{desktop.KeyDown{Keys: "q"}, desktop.KeyUp{Keys: "q"}}, keys("q"), ""},
+		Cell{"key_down", "ctrl, click, key_up", []desktop.Action{
+			desktop.KeyDown{Keys: "ctrl"}, desktop.Click{Button: desktop.Left, Count: 1, At: &at}, desktop.KeyUp{Keys: "ctrl"},
+		}, sequence(keys("+Control_L"), moves(at), clicks(desktop.Left, 1, at), keys("-Control_L")), ""},
+		Cell{"key_down", "shift, other keys, key_up", []desktop.Action{
+			desktop.KeyDown{Keys: "shift"}, desktop.Key{Keys: "Right"}, desktop.Key{Keys: "End"}, desktop.KeyUp{Keys: "shift"},
+		}, keys("+Shift_L Right End -Shift_L"), ""},
 	)
 }
 

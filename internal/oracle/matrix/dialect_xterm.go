@@ -16,7 +16,7 @@ var xtermKeys = map[string]string{
 	"Return": "\r", "Tab": "\t", "BackSpace": "\x7f", "Escape": "\x1b", "space": " ",
 	"Delete": "\x1b[3~", "Page_Down": "\x1b[6~", "F5": "\x1b[15~", "F12": "\x1b[24~",
 	"F1": "\x1bOP", "F3": "\x1bOR",
-	"Left": "\x1b[D", "Right": "\x1b[C", "Down": "\x1b[B", "Home": "\x1b[H",
+	"Left": "\x1b[D", "Right": "\x1b[C", "Down": "\x1b[B", "Home": "\x1b[H", "End": "\x1b[F",
 	"plus": "+", "minus": "-", "question": "?", "less": "<", "comma": ",", "semicolon": ";",
 }
 

@@ -343,16 +343,20 @@ func TestDragPath(t *testing.T) {
 		{"short", []desktop.Point{{X: 0, Y: 0}, {X: 5, Y: 0}}, []desktop.Point{{X: 2, Y: 0}, {X: 4, Y: 0}, {X: 5, Y: 0}}},
 		{
 			"small steps first", []desktop.Point{{X: 0, Y: 0}, {X: 0, Y: 40}},
-			[]desktop.Point{{X: 0, Y: 2}, {X: 0, Y: 4}, {X: 0, Y: 6}, {X: 0, Y: 8}, {X: 0, Y: 10}, {X: 0, Y: 12}, {X: 0, Y: 28}, {X: 0, Y: 40}},
+			[]desktop.Point{{X: 0, Y: 2}, {X: 0, Y: 4}, {X: 0, Y: 6}, {X: 0, Y: 8}, {X: 0, Y: 10}, {X: 0, Y: 12}, {X: 0, Y: 14}, {X: 0, Y: 30}, {X: 0, Y: 40}},
 		},
 		{
 			"through a corner", []desktop.Point{{X: 100, Y: 0}, {X: 84, Y: 0}, {X: 84, Y: 16}},
-			[]desktop.Point{{X: 98, Y: 0}, {X: 96, Y: 0}, {X: 94, Y: 0}, {X: 92, Y: 0}, {X: 90, Y: 0}, {X: 88, Y: 0}, {X: 84, Y: 0}, {X: 84, Y: 16}},
+			[]desktop.Point{{X: 98, Y: 0}, {X: 96, Y: 0}, {X: 94, Y: 0}, {X: 92, Y: 0}, {X: 90, Y: 0}, {X: 88, Y: 0}, {X: 86, Y: 0}, {X: 84, Y: 0}, {X: 84, Y: 16}},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, dragPath(tt.path)); diff != "" {
+			var got []desktop.Point
+			for i, to := range tt.path[1:] {
+				got = append(got, dragWay(tt.path[i], to, len(got))...)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("way (-want +got):\n%s", diff)
 			}
 		})

@@ -1,0 +1,131 @@
+package matrix
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/vmette/vmette-mcp/desktop"
+	"github.com/vmette/vmette-mcp/internal/oracle"
+)
+
+// Marker begins the part of docs/actions.md that [Page] writes; it goes on to
+// the end of the page.
+const Marker = "<!-- matrix -->\n"
+
+const pageHead = Marker + `
+## What applications see
+
+Each input action is done to four applications, which report what they see: a page in Chromium, a GTK 3 program, a
+Qt 5 program, and a program in an xterm. Each must see exactly what fingers on a keyboard and a mouse would have made it
+see, in that order and nothing else: keys with their modifiers and text, presses, releases and clicks with their counts and
+buttons, the wheel's way, what is dragged, what is dropped with its data, and the pointer to the pixel.
+` + "`go test ./guest/desktop-agent/internal/serve -run Matrix`" + ` does it on an X server of this machine, ` + "`make test-matrix-vm`" + ` in a
+guest, and ` + "`make test`" + ` the first whole and the second by a third. This part of the page is written by
+` + "`go test ./internal/oracle/matrix -update`" + `.
+
+The numbers count what is done and seen whole. Beside them is what is done and not seen by that application, for the reason
+below, and in these cases it is checked that nothing is seen.
+
+| action | done |`
+
+// elsewhere says of input actions that put nothing into an application why
+// they are not here.
+var elsewhere = map[string]string{
+	"get_clipboard": "no application is told that its selection was read; " + pasting,
+	"set_clipboard": "no application is told of it before it pastes; " + pasting,
+	"change_window": "it is for the window manager, and checked by what that does",
+	"launch":        "it starts an application, and is checked by the window that comes",
+	"resize_screen": "it changes the screen below all applications, and is checked by the next picture",
+	"paste":         "its text comes through the clipboard; `internal/clipboard` of the agent pastes into the same four applications",
+	"open_url":      "it is for the browser alone, and checked by the page that it shows",
+}
+
+const pasting = "what the clipboard holds is checked by reading it from other programs"
+
+// Page returns the matrix in Markdown.
+func Page() string {
+	var b strings.Builder
+	b.WriteString(pageHead)
+	for _, kind := range oracle.Applications {
+		fmt.Fprintf(&b, " %s |", kind)
+	}
+	b.WriteString("\n|---|---|" + strings.Repeat("---|", len(oracle.Applications)) + "\n")
+	var reasons []string
+	number := func(reason string) int {
+		if !slices.Contains(reasons, reason) {
+			reasons = append(reasons, reason)
+		}
+		return slices.Index(reasons, reason) + 1
+	}
+	rows := byAction(Cells())
+	for _, row := range rows {
+		fmt.Fprintf(&b, "| %s | %d |", row.title, len(row.cells))
+		for _, kind := range oracle.Applications {
+			unseen := make(map[int]int)
+			for _, c := range row.cells {
+				if _, reason := tell(kind, c.want); reason != "" {
+					unseen[number(reason)]++
+				}
+			}
+			whole := len(row.cells)
+			var notes []string
+			for i := range reasons {
+				if n := unseen[i+1]; n > 0 {
+					whole -= n
+					notes = append(notes, fmt.Sprintf(", %d not (%d)", n, i+1))
+				}
+			}
+			fmt.Fprintf(&b, " %d%s |", whole, strings.Join(notes, ""))
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString("\n")
+	for i, r := range reasons {
+		fmt.Fprintf(&b, "%d. %s.\n", i+1, r)
+	}
+	b.WriteString("\nWhat is done:\n\n")
+	for _, row := range rows {
+		var names []string
+		for _, c := range row.cells {
+			names = append(names, c.Name)
+		}
+		fmt.Fprintf(&b, "- %s: %s.\n", row.title, strings.Join(names, "; "))
+	}
+	b.WriteString("\nInput actions that put nothing into an application:\n\n")
+	for _, s := range desktop.Actions {
+		if why := elsewhere[s.Name]; why != "" {
+			fmt.Fprintf(&b, "- `%s`: %s.\n", s.Name, why)
+		}
+	}
+	return b.String()
+}
+
+// row is the cells of one action.
+type row struct {
+	title string
+	cells []Cell
+}
+
+func byAction(cells []Cell) []row {
+	var rows []row
+	index := make(map[string]int)
+	for _, c := range cells {
+		i, ok := index[c.Action]
+		if !ok {
+			i = len(rows)
+			index[c.Action] = i
+			rows = append(rows, row{title: "`" + c.Action + "`"})
+		}
+		rows[i].cells = append(rows[i].cells, c)
+		for _, a := range c.Do {
+			if title := "`" + a.Name() + "`"; pairs[c.Action] == a.Name() && !strings.Contains(rows[i].title, title) {
+				rows[i].title += ", " + title
+			}
+		}
+	}
+	return rows
+}
+
+// pairs are actions that mean nothing without another.
+var pairs = map[string]string{"button_down": "button_up", "key_down": "key_up"}
