@@ -18,6 +18,7 @@ type serveCmd struct {
 	Image    string        `help:"What desktops boot: ${desktop} or ${minimal} (default ${default})." default:"${desktop}" placeholder:"SPEC"`
 	Desktops int           `help:"Desktops at once; 0, the default, is as many as the host's memory allows." default:"0" placeholder:"N"`
 	Idle     time.Duration `help:"End a desktop that nobody has used for this long; 0s, the default, is never." default:"0s" placeholder:"TIME"`
+	Suspend  time.Duration `help:"Suspend a desktop that nobody has used for this long to the disk, until it is used again; 0s, the default, is never." default:"0s" placeholder:"TIME"`
 	Start    string        `help:"How a desktop starts: template, from a saved one if there is one, or cold, booted (default ${default})." enum:"template,cold" default:"template" placeholder:"HOW"`
 	Profile  mcp.Profile   `help:"Whose names and arguments the tools have: ${profiles} (default ${default})." default:"toolset" placeholder:"NAME"`
 	Observe  string        `help:"How an action looks at the screen unless the call says: settled, changes (only where it changed), now or none (default ${default})." enum:"settled,changes,now,none" default:"settled" placeholder:"HOW"`
@@ -118,6 +119,7 @@ func (c serveCmd) Run(a *app) (err error) {
 		Templates: templates,
 		Capacity:  c.Desktops,
 		Idle:      c.Idle,
+		Suspend:   c.Suspend,
 		Logger:    a.log,
 	})
 	if err != nil {
