@@ -51,6 +51,9 @@ func (b *Browser) Open(ctx context.Context, address string) (notice string, err 
 	if err != nil {
 		return "", err
 	}
+	if home, err := os.UserHomeDir(); err == nil && handOver(ctx, program, home, address) {
+		return "", nil
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	watch, err := windows.Windows{Display: b.Display}.Watch(ctx)
