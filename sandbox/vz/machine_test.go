@@ -66,7 +66,7 @@ func TestDesktop(t *testing.T) {
 	if left, err := os.ReadDir(filepath.Dir(v.spec.initramfs)); err != nil || len(left) > 0 {
 		t.Errorf("in the machine's directory while it runs: %v, %v; want nothing that holds the token", left, err)
 	}
-	v.out.Write([]byte("[    0.000000] Linux version 6\n[    1.000000] hello\n"))
+	v.out.Write([]byte("vmette: phase=root ms=1\nhello\n"))
 	s.Stop()
 	if end := ended(t, s); end.Reason != sandbox.EndStopped {
 		t.Errorf("end %+v, want %s", end, sandbox.EndStopped)
@@ -98,7 +98,7 @@ func TestPackedKernel(t *testing.T) {
 }
 
 func TestEnds(t *testing.T) {
-	const banner = "[    0.000000] Linux version 6.1.0\n"
+	const booted = "vmette: phase=root ms=1234\r\n"
 	tests := []struct {
 		name string
 		do   func(*fakeVM)
@@ -107,7 +107,7 @@ func TestEnds(t *testing.T) {
 	}{
 		{"power off", func(v *fakeVM) { v.ended <- nil }, sandbox.EndExited, ""},
 		{"given up by the framework", func(v *fakeVM) { v.ended <- errBroken }, sandbox.EndError, errBroken.Error()},
-		{"restart", func(v *fakeVM) { v.out.Write([]byte(banner + "panic\n" + banner)) }, sandbox.EndError, "restarted itself"},
+		{"restart", func(v *fakeVM) { v.out.Write([]byte(booted + "panic\n" + booted)) }, sandbox.EndError, "restarted itself"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

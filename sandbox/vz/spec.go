@@ -44,14 +44,13 @@ func newSpec(cfg sandbox.Config, kernel, initramfs string) spec {
 	}
 }
 
-// kernelArgs is the guest kernel's command line. The kernel is not told to be
-// quiet: its first line is how a restart is noticed, see watcher.
+// kernelArgs is the guest kernel's command line.
 var kernelArgs = []string{
 	// The framework's console needs a module. Until that is loaded there must be
 	// another console: the first process gets no standard output else, and a Go
 	// program does not start without.
 	"console=tty0",
-	"console=hvc0",        // the last one named is /dev/console
+	"console=hvc0", "quiet", // the last one named is /dev/console
 	"panic=-1",            // a panic restarts at once, which ends the machine
 	"random.trust_cpu=on", // do not wait for entropy
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func TestNewSpec(t *testing.T) {
-	const cmdline = "console=tty0 console=hvc0 panic=-1 random.trust_cpu=on"
+	const cmdline = "console=tty0 console=hvc0 quiet panic=-1 random.trust_cpu=on"
 	tests := []struct {
 		name string
 		cfg  sandbox.Config

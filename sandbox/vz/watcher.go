@@ -2,30 +2,31 @@ package vz
 
 import "bytes"
 
-// kernelBanner is the first line that every Linux kernel logs, before it has a
-// clock (init/main.c). It appears once for each time that the kernel starts.
-var kernelBanner = []byte("[    0.000000] Linux version ")
+// bootLine begins the line that the guest's first process writes once for each
+// time that it boots, as soon as it has its root file system.
+var bootLine = []byte("vmette: phase=root ms=")
 
-// watcher reads a console for the start of a kernel. The framework lets a guest
-// restart itself, which it does when its kernel panics, and says nothing of it;
-// but a machine that starts anew has lost all that it was, so it must end.
+// watcher reads a console for another boot. The framework lets a guest restart
+// itself, which it does when its kernel panics, and says nothing of it; but a
+// machine that starts anew has lost all that it was, so it must end.
 //
-// A guest that forges the line ends itself and nobody else.
+// A guest that forges the line ends itself and nobody else. One that has another
+// first process is not noticed here, but by its agent staying away.
 type watcher struct {
-	starts  int    // how many starts of a kernel are still expected
+	boots   int    // how many are still expected
 	restart func() // called once, when there is another one
 	done    bool
 
-	line []byte // what has come of the line so far, as far as it may be the banner
-	past bool   // the line is not the banner
+	line []byte // what has come of the line so far, as far as it may be a bootLine
+	past bool   // the line is none, or has been counted
 }
 
 // newWatcher returns a watcher of a machine that boots, or of one that goes on
 // from where it was saved.
 func newWatcher(resumed bool, restart func()) *watcher {
-	w := &watcher{starts: 1, restart: restart}
+	w := &watcher{boots: 1, restart: restart}
 	if resumed {
-		w.starts = 0
+		w.boots = 0
 	}
 	return w
 }
@@ -48,17 +49,17 @@ func (w *watcher) read(part []byte) {
 	if w.past || w.done {
 		return
 	}
-	w.line = append(w.line, part[:min(len(part), len(kernelBanner)-len(w.line))]...)
-	if !bytes.HasPrefix(kernelBanner, w.line) {
+	w.line = append(w.line, part[:min(len(part), len(bootLine)-len(w.line))]...)
+	if !bytes.HasPrefix(bootLine, w.line) {
 		w.past = true
 		return
 	}
-	if len(w.line) < len(kernelBanner) {
+	if len(w.line) < len(bootLine) {
 		return
 	}
 	w.past = true
-	if w.starts > 0 {
-		w.starts--
+	if w.boots > 0 {
+		w.boots--
 		return
 	}
 	w.done = true

@@ -7,8 +7,8 @@ import (
 )
 
 func TestWatcher(t *testing.T) {
-	const banner = "[    0.000000] Linux version 6.1.0-cloud (debian) #1 SMP\r\n"
-	const line = "[    0.120000] something else\r\n"
+	const booted = "vmette: phase=root ms=1234\r\n"
+	const line = "vmette: phase=display ms=2345\r\n"
 	tests := []struct {
 		name    string
 		resumed bool
@@ -16,17 +16,17 @@ func TestWatcher(t *testing.T) {
 		want    bool
 	}{
 		{"nothing", false, "", false},
-		{"one boot", false, line + banner + line + strings.Repeat(line, 100), false},
-		{"a second boot", false, banner + line + banner, true},
-		{"three boots are one restart", false, banner + banner + banner, true},
-		{"a second boot that has no more than begun", false, banner + banner[:len(kernelBanner)], true},
-		{"not even that", false, banner + banner[:len(kernelBanner)-1], false},
-		{"a boot of what was resumed", true, line + banner, true},
+		{"one boot", false, line + booted + line + strings.Repeat(line, 100), false},
+		{"a second boot", false, booted + line + booted, true},
+		{"three boots are one restart", false, booted + booted + booted, true},
+		{"a second boot that has no more than begun", false, booted + booted[:len(bootLine)], true},
+		{"not even that", false, booted + booted[:len(bootLine)-1], false},
+		{"a boot of what was resumed", true, line + booted, true},
 		{"none of what was resumed", true, line + line, false},
-		{"in the middle of a line", false, banner + "he said " + banner, false},
-		{"at another time", false, banner + "[    0.000001] Linux version 6.1.0\n", false},
-		{"another version", false, banner + strings.Replace(banner, "6.1.0", "7.0.0", 1), true},
-		{"a line without an end", false, banner + strings.Repeat("x", 1<<20) + banner, false},
+		{"in the middle of a line", false, booted + "he said " + booted, false},
+		{"a second boot that is slower", false, booted + strings.Replace(booted, "1234", "9999", 1), true},
+		{"another phase of that name", false, booted + "vmette: phase=rooted ms=1\n", false},
+		{"a line without an end", false, booted + strings.Repeat("x", 1<<20) + booted, false},
 	}
 	for _, tt := range tests {
 		for _, step := range []int{1, 7, 1 << 20} {
@@ -43,7 +43,7 @@ func TestWatcher(t *testing.T) {
 				if got := restarts == 1; got != tt.want || restarts > 1 {
 					t.Errorf("%d restarts were told, want one: %v", restarts, tt.want)
 				}
-				if cap(w.line) > 2*len(kernelBanner) {
+				if cap(w.line) > 2*len(bootLine) {
 					t.Errorf("%d bytes are kept of a line", cap(w.line))
 				}
 			})
@@ -52,7 +52,7 @@ func TestWatcher(t *testing.T) {
 }
 
 func FuzzWatcher(f *testing.F) {
-	f.Add([]byte("[    0.000000] Linux version 6\n[    0.000000] Linux version 6\n"), 3)
+	f.Add([]byte("vmette: phase=root ms=1\nvmette: phase=root ms=1\n"), 3)
 	f.Fuzz(func(t *testing.T, console []byte, cut int) {
 		whole, parts := 0, 0
 		newWatcher(true, func() { whole++ }).Write(console)
