@@ -49,7 +49,7 @@ var counts = []string{"", "once", "twice", "three times"}
 // Cells is everything that is done.
 func Cells() []Cell {
 	var all []Cell
-	for _, cells := range [][]Cell{moveCells(), clickCells(), buttonCells(), dragCells(), scrollCells(), typeCells(), keyCells(), holdCells(), batchCells()} {
+	for _, cells := range [][]Cell{moveCells(), clickCells(), buttonCells(), dragCells(), scrollCells(), typeCells(), pasteCells(), keyCells(), holdCells(), batchCells()} {
 		all = append(all, cells...)
 	}
 	return all
@@ -197,6 +197,21 @@ func typeCells() []Cell {
 		}
 		do := []desktop.Action{desktop.Click{Button: desktop.Left, Count: 1, At: &field}, desktop.Type{Text: t.text}}
 		cells = append(cells, Cell{"type", t.name, do, want, t.text})
+	}
+	return cells
+}
+
+func pasteCells() []Cell {
+	var cells []Cell
+	for i, t := range []struct{ name, text string }{
+		{"a word", "copied"},
+		{"lines", "one\n  two\n"},
+		{"Unicode", "Straße, Ελλάς, Жук, 漢字, שלום, 🎉"},
+	} {
+		field := desktop.Point{X: oracle.Parts.Text.X0 + 100*(i+1), Y: oracle.Parts.Text.Y0 + 200}
+		do := []desktop.Action{desktop.Click{Button: desktop.Left, Count: 1, At: &field}, desktop.Paste{Text: t.text}}
+		want := sequence(moves(field), clicks(desktop.Left, 1, field), pastes(t.text))
+		cells = append(cells, Cell{"paste", t.name, do, want, t.text})
 	}
 	return cells
 }

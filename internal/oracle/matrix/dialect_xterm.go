@@ -24,6 +24,9 @@ func (xterm) key(f finger, _, after []string) []oracle.Event {
 	if isModifier(f.key) || f.what == keyUp {
 		return nil
 	}
+	if f.text != "" {
+		return characters(strings.ReplaceAll(f.text, "\n", "\r")) // as from the Return key
+	}
 	name, ok := xtermKeys[f.key]
 	if !ok {
 		name = f.key
@@ -41,6 +44,15 @@ func (xterm) key(f finger, _, after []string) []oracle.Event {
 		after = nil
 	}
 	return keyEvent(f, name, after)
+}
+
+// characters are keys that come one by one.
+func characters(text string) []oracle.Event {
+	var events []oracle.Event
+	for _, c := range text {
+		events = append(events, oracle.Event{Kind: oracle.KeyDown, Key: string(c)})
+	}
+	return events
 }
 
 // modifierNumber is the parameter that says which modifiers are held: 1 and the

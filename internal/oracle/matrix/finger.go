@@ -10,6 +10,7 @@ import (
 type finger struct {
 	what   what
 	key    string        // of a key: its X11 name
+	text   string        // of Shift and Insert: what was copied
 	button int           // of a button: its number
 	at     desktop.Point // where the pointer is, or comes to
 	to     desktop.Point // where it is carried
@@ -45,6 +46,13 @@ func keys(words string) []finger {
 			f = append(f, finger{what: keyDown, key: w}, finger{what: keyUp, key: w})
 		}
 	}
+	return f
+}
+
+// pastes are the keys that ask for what was copied.
+func pastes(text string) []finger {
+	f := keys("+Shift_L Insert -Shift_L")
+	f[1].text = text
 	return f
 }
 

@@ -37,7 +37,6 @@ var elsewhere = map[string]string{
 	"change_window": "it is for the window manager, and checked by what that does",
 	"launch":        "it starts an application, and is checked by the window that comes",
 	"resize_screen": "it changes the screen below all applications, and is checked by the next picture",
-	"paste":         "its text comes through the clipboard; `internal/clipboard` of the agent pastes into the same four applications",
 	"open_url":      "it is for the browser alone, and checked by the page that it shows",
 }
 

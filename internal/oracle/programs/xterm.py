@@ -145,6 +145,8 @@ def outside():
         "borderWidth": "0",
         "scrollBar": "false",
         "omitTranslation": "popup-menu,reset,select",
+        # Of what goes with "select", the key that pastes.
+        "VT100.translations": "#override Shift <KeyPress> Insert: insert-selection(SELECT, CUT_BUFFER0)",
         "metaSendsEscape": "true",
         "utf8": "1",
         "locale": "false",

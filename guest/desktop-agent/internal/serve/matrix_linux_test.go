@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/vmette/vmette-mcp/desktop"
+	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/clipboard"
 	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/x11"
 	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/x11/x11test"
 	"github.com/vmette/vmette-mcp/internal/oracle"
@@ -38,7 +39,9 @@ func serveDisplay(t *testing.T, x *x11test.Server) oracle.Driver {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &Server{Desk: new(Desk), Runner: fakeRunner{}, Browser: fakeBrowser{}}
+	selections := clipboard.New(x.Display)
+	t.Cleanup(selections.Close)
+	server := &Server{Desk: new(Desk), Runner: fakeRunner{}, Clipboard: selections, Browser: fakeBrowser{}}
 	server.Desk.Place(display)
 	host, guest := net.Pipe()
 	end := make(chan error, 1)
