@@ -27,6 +27,7 @@ type settings struct {
 	budget  picture.Budget
 	observe Observation
 	halts   bool // a failed action ends what was asked for in the same turn
+	saves   bool // a desktop is saved before several actions in one call
 	grid    int  // how many steps the coordinates of each side of the screen have; 0 means pixels
 }
 
@@ -77,6 +78,15 @@ func (c *call) perform(ctx context.Context, d Desktop, r request, do deed) *mcp.
 	if do.show && do.observe == ObserveNone {
 		do.observe = ObserveNow
 	}
+	if _, several := do.asked.(desktop.Batch); several && c.settings.saves {
+		c.saveBefore(ctx, id)
+	}
+	return c.carryOut(ctx, d, do)
+}
+
+// carryOut does what has been found to be right.
+func (c *call) carryOut(ctx context.Context, d Desktop, do deed) *mcp.CallToolResult {
+	id := d.Info().ID
 	res, err := c.do(ctx, d, do.onScreen, desktop.Observe{Mode: do.observe.mode()})
 	answer, pictures := c.answer(ctx, d, do, res, err)
 	switch {

@@ -124,10 +124,11 @@ func (c *Conversation) use(ctx context.Context, id string, p *progress) (Desktop
 		own = c.forget(id) || own
 		return nil, &goneError{own, err}
 	}
-	if err == nil {
-		c.claim(id)
+	if err != nil {
+		return nil, err
 	}
-	return d, err
+	c.claim(id)
+	return &counted{Desktop: d, c: c, id: id}, nil
 }
 
 // claim notes that a desktop is in use: it is no new one for a desktop_create

@@ -25,6 +25,28 @@ type Desktops interface {
 
 	// End stops owner's desktop and returns when it is gone or ctx is done.
 	End(ctx context.Context, owner, id string) error
+
+	// Checkpoint saves owner's desktop as it is; see [sandbox.Manager.Checkpoint].
+	// Here and below the error matches [sandbox.ErrUnsupported] where desktops
+	// cannot be saved.
+	Checkpoint(ctx context.Context, owner, id string, opts sandbox.CheckpointOptions) (sandbox.CheckpointInfo, error)
+
+	// Checkpoints describes those of owner's desktop, oldest first.
+	Checkpoints(owner, id string) ([]sandbox.CheckpointInfo, error)
+
+	// DropCheckpoint frees a checkpoint of owner's desktop, named by its id or its
+	// name.
+	DropCheckpoint(owner, id, name string) error
+
+	// Rollback makes owner's desktop what it was at a checkpoint, the last one for
+	// "". Leases of it go on.
+	Rollback(ctx context.Context, owner, id, name string, onStep func(step string)) (sandbox.CheckpointInfo, error)
+
+	// Suspend writes owner's desktop to the disk until Acquire needs it.
+	Suspend(ctx context.Context, owner, id string) error
+
+	// Fork starts another desktop of owner's from one as it is, and leases it.
+	Fork(ctx context.Context, owner, id string, onStep func(step string)) (Desktop, error)
 }
 
 // Desktop is a leased desktop. It must be safe for concurrent use.
@@ -81,6 +103,14 @@ func (s sandboxes) Create(ctx context.Context, owner string, cfg sandbox.Config,
 
 func (s sandboxes) Acquire(owner, id string) (Desktop, error) {
 	l, err := s.Manager.Acquire(owner, id)
+	if err != nil {
+		return nil, err
+	}
+	return lease{l}, nil
+}
+
+func (s sandboxes) Fork(ctx context.Context, owner, id string, onStep func(string)) (Desktop, error) {
+	l, err := s.Manager.Fork(ctx, owner, id, onStep)
 	if err != nil {
 		return nil, err
 	}

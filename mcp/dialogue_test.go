@@ -37,7 +37,8 @@ var update = flag.Bool("update", false, "write the golden files anew")
 //	# TEXT       a comment
 //
 // Pictures are written as their format and size. A script whose name begins with
-// a profile is played to a server of that profile.
+// a profile is played to a server of that profile, and one whose name ends with
+// "saving" to one that makes checkpoints by itself.
 func TestDialogues(t *testing.T) {
 	files, err := filepath.Glob("testdata/dialogue/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -51,7 +52,7 @@ func TestDialogues(t *testing.T) {
 			}
 			var got []txtar.File
 			for _, f := range ar.Files {
-				got = append(got, txtar.File{Name: f.Name, Data: play(t, profileOf(f.Name), f.Data)})
+				got = append(got, txtar.File{Name: f.Name, Data: play(t, configOf(f.Name), f.Data)})
 			}
 			if *update {
 				ar.Files = got
@@ -69,13 +70,14 @@ func TestDialogues(t *testing.T) {
 	}
 }
 
-// profileOf returns the profile that the name of a script begins with.
-func profileOf(name string) Profile {
+// configOf returns what the name of a script asks for.
+func configOf(name string) Config {
+	c := Config{Profile: ProfileToolset, Save: strings.HasSuffix(name, " saving")}
 	word, _, _ := strings.Cut(name, " ")
 	if p := Profile(word); slices.Contains(Profiles, p) {
-		return p
+		c.Profile = p
 	}
-	return ProfileToolset
+	return c
 }
 
 func lines(b []byte) []string { return strings.Split(string(b), "\n") }
@@ -92,9 +94,9 @@ type dialogue struct {
 }
 
 // play plays a script and returns it with what the server said.
-func play(t *testing.T, p Profile, script []byte) []byte {
+func play(t *testing.T, cfg Config, script []byte) []byte {
 	host := newFakeHost()
-	in, out, end := serveProfile(t, host, p)
+	in, out, end := serveConfig(t, host, cfg)
 	d := &dialogue{t: t, host: host, in: in, out: bufio.NewScanner(out)}
 	d.out.Buffer(nil, maxMessage)
 	for line := range strings.Lines(string(script)) {
@@ -187,6 +189,8 @@ func (d *dialogue) happen(command string) {
 		d.host.bootErr = nil
 	case "no-image":
 		d.host.imageErr = &NotReadyError{Phase: "install packages", Done: 123, Total: 290, Detail: rest}
+	case "unsupported":
+		d.host.saveErr = fmt.Errorf("%w: %s", sandbox.ErrUnsupported, rest)
 	case "image":
 		d.host.imageErr = nil
 	case "fail":
@@ -253,12 +257,14 @@ func withoutPictures(t *testing.T, message []byte) string {
 // end closes in and returns what the server returned.
 func serve(t testing.TB, host *fakeHost) (in io.WriteCloser, out io.Reader, end func() error) {
 	t.Helper()
-	return serveProfile(t, host, ProfileToolset)
+	return serveConfig(t, host, Config{})
 }
 
-func serveProfile(t testing.TB, host *fakeHost, p Profile) (in io.WriteCloser, out io.Reader, end func() error) {
+// serveConfig is like serve for a server with options of cfg.
+func serveConfig(t testing.TB, host *fakeHost, cfg Config) (in io.WriteCloser, out io.Reader, end func() error) {
 	t.Helper()
-	s, err := New(Config{Desktops: host, Images: host, Version: "test", Profile: p})
+	cfg.Desktops, cfg.Images, cfg.Version = host, host, "test"
+	s, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

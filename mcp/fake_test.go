@@ -22,6 +22,7 @@ type fakeHost struct {
 	steps    chan string   // when not nil, steps of boots at the gate
 	imageErr error
 	bootErr  error
+	saveErr  error // of all that has to do with checkpoints
 	do       func(ctx context.Context, d *fakeDesktop, a desktop.Action, o desktop.Observe) (*desktop.Result, error)
 
 	mu     sync.Mutex
@@ -55,6 +56,8 @@ type fakeDesktop struct {
 	drawn   byte           // the colour of the last frame
 	spots   []desktop.Rect // drawn on since, each of which is a small part of the screen
 	machine fakeMachine
+	saved   []fakeCheckpoint
+	saves   int // so far
 }
 
 func (h *fakeHost) Config(context.Context) (sandbox.Config, error) {
@@ -128,7 +131,7 @@ func (h *fakeHost) List(owner string) (list []sandbox.Info) {
 	defer h.mu.Unlock()
 	for _, d := range h.live {
 		if d.owner == owner {
-			list = append(list, d.info)
+			list = append(list, d.Info())
 		}
 	}
 	return list
@@ -176,8 +179,17 @@ func (l *fakeLease) Release() {
 	})
 }
 
-func (d *fakeDesktop) Info() sandbox.Info { return d.info }
-func (d *fakeDesktop) Screen() Screen     { return d.mirror }
+func (d *fakeDesktop) Info() sandbox.Info {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.info
+}
+
+func (d *fakeDesktop) Screen() Screen {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.mirror
+}
 
 func (d *fakeDesktop) Do(ctx context.Context, a desktop.Action, o desktop.Observe) (*desktop.Result, error) {
 	return d.host.do(ctx, d, a, o)

@@ -27,6 +27,8 @@ type DesktopOutcome struct {
 	Backend   string `json:"backend" jsonschema:"what runs it"`
 	Created   string `json:"created" jsonschema:"RFC 3339"`
 	Own       bool   `json:"own" jsonschema:"whether it is the one that calls without desktop_id use"`
+
+	Checkpoints []CheckpointOutcome `json:"checkpoints,omitempty" jsonschema:"oldest first"`
 }
 
 // ListOutcome is the structured content of desktop_list.
@@ -53,7 +55,7 @@ func lifecycleTools() []tool {
 		},
 		{
 			name:        "desktop_list",
-			description: "List the desktops that are running, oldest first.",
+			description: "List the desktops that are running, and their checkpoints, oldest first.",
 			example:     `{}`,
 			hints:       look,
 			output:      ListOutcome{},
@@ -112,7 +114,14 @@ func (c *call) list(ctx context.Context) *mcp.CallToolResult {
 			if d.Own {
 				line += " (used by calls without desktop_id)"
 			}
-			out.Desktops, lines = append(out.Desktops, d), append(lines, line)
+			lines = append(lines, line)
+			// One that ended just now has none.
+			checkpoints, _ := c.conv.desktops.Checkpoints(c.conv.owner, info.ID)
+			for _, cp := range checkpoints {
+				o := describeCheckpoint(info.ID, cp)
+				d.Checkpoints, lines = append(d.Checkpoints, o), append(lines, "  "+o.sentence())
+			}
+			out.Desktops = append(out.Desktops, d)
 		}
 	}
 	return result(out, strings.Join(lines, "\n"))

@@ -22,7 +22,7 @@ func TestToolsAsClientsSeeThem(t *testing.T) {
 }
 
 func testTools(t *testing.T, p Profile) {
-	in, out, end := serveProfile(t, newFakeHost(), p)
+	in, out, end := serveConfig(t, newFakeHost(), Config{Profile: p})
 	send(t, in, `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`+"\n")
 	var list struct {
 		Result struct{ Tools []json.RawMessage }
@@ -73,8 +73,8 @@ func TestStructuredContentMatchesItsSchema(t *testing.T) {
 
 func testStructuredContent(t *testing.T, p Profile) {
 	host := newFakeHost()
-	host.screen = desktop.Size{Width: 1280, Height: 800}
-	in, out, end := serveProfile(t, host, p)
+	host.screen, host.capacity = desktop.Size{Width: 1280, Height: 800}, 3
+	in, out, end := serveConfig(t, host, Config{Profile: p})
 	lines := scan(out)
 	tools, err := p.tools()
 	if err != nil {

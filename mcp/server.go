@@ -21,6 +21,7 @@ type Config struct {
 	Version  string         // of the server, for its clients; "" means "devel"
 	Profile  Profile        // the tools; "" means ProfileToolset
 	Observe  Observation    // how calls that do not say so look at the screen; "" means settled
+	Save     bool           // make an automatic checkpoint before each call that does several actions
 	Budget   picture.Budget // of every picture; the zero value is its documented default
 	Logger   *slog.Logger   // nil discards
 }
@@ -53,6 +54,7 @@ func New(cfg Config) (*Server, error) {
 			budget:  cfg.Budget,
 			observe: cfg.Observe,
 			halts:   cfg.Profile == "" || cfg.Profile == ProfileToolset,
+			saves:   cfg.Save,
 			grid:    cfg.Profile.grid(),
 		},
 		log: cfg.Logger,

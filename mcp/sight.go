@@ -13,6 +13,7 @@ type sight struct {
 	screen  desktop.Size // what its coordinates are aimed by; zero before the first picture
 	notices []string     // of answers that did not reach it, for the next one
 	past    history      // of what it may aim by
+	count   numbering    // of frames
 }
 
 // sight returns what is known of a desktop. The caller holds mu.
