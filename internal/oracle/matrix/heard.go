@@ -2,6 +2,7 @@ package matrix
 
 import (
 	"slices"
+	"time"
 
 	"github.com/vmette/vmette-mcp/desktop"
 	"github.com/vmette/vmette-mcp/internal/oracle"
@@ -14,13 +15,25 @@ import (
 type ear struct {
 	aimed  map[desktop.Point]bool
 	repeat bool // some key repeats itself, nobody knows how often
+	lasted bool // keys were held for so long that they may have repeated themselves
 	typing bool // Shift may stay pressed from one character to the next
 	late   bool // the wheel comes in its own time
 }
 
-// newEar returns an ear for a cell of which want is to be seen.
-func newEar(kind oracle.Application, c Cell, want []oracle.Event) ear {
-	r := ear{aimed: make(map[desktop.Point]bool), typing: c.Action == desktop.Type{}.Name(), late: kind == oracle.Chromium}
+// repeatDelay is less than X servers let a key be held before they repeat it.
+const repeatDelay = 500 * time.Millisecond
+
+// newEar returns an ear for a cell of which want is to be seen, and which took
+// some time. A key that one action presses and another releases is held for as
+// long as a slow machine takes from one to the other.
+func newEar(kind oracle.Application, c Cell, want []oracle.Event, took time.Duration) ear {
+	r := ear{aimed: make(map[desktop.Point]bool), late: kind == oracle.Chromium}
+	switch c.Action {
+	case desktop.Type{}.Name():
+		r.typing = true
+	case desktop.KeyDown{}.Name(), desktop.HoldKey{}.Name():
+		r.lasted = took >= repeatDelay
+	}
 	for _, e := range want {
 		if e.Kind == oracle.Motion {
 			r.aimed[point(e)] = true
@@ -73,13 +86,14 @@ func (r ear) words(events []oracle.Event) []string {
 			}
 			// X releases and presses a key that repeats itself. Not all
 			// toolkits know these from others at all times.
-			if r.repeat && e.Kind == oracle.KeyDown && last.Kind == oracle.KeyUp && last.Key == e.Key {
+			repeat := r.repeat || r.lasted
+			if repeat && e.Kind == oracle.KeyDown && last.Kind == oracle.KeyUp && last.Key == e.Key {
 				kept = kept[:len(kept)-1]
 				last = kept[len(kept)-1]
 			}
-			if r.repeat && e.Kind == oracle.KeyDown && last.Kind == oracle.KeyDown && last.Key == e.Key {
+			if repeat && e.Kind == oracle.KeyDown && last.Kind == oracle.KeyDown && last.Key == e.Key {
 				e.Repeat = true
-				if last.Repeat {
+				if last.Repeat || !r.repeat {
 					continue
 				}
 			}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -116,7 +117,7 @@ func TestDialects(t *testing.T) {
 	for _, tt := range tests {
 		for _, kind := range oracle.Applications {
 			events, _ := tell(kind, tt.fingers)
-			got := newEar(kind, Cell{}, events).words(events)
+			got := newEar(kind, Cell{}, events, 0).words(events)
 			if diff := cmp.Diff(tt.want[kind], got); diff != "" {
 				t.Errorf("%s in %s (-want +got):\n%s", tt.name, kind, diff)
 			}
@@ -128,7 +129,7 @@ func TestDialects(t *testing.T) {
 func TestEarHearsWhatIsTooMuch(t *testing.T) {
 	at := desktop.Point{X: 3, Y: 4}
 	want, _ := tell(oracle.GTK, sequence(moves(at), clicks(desktop.Left, 1, at)))
-	ear := newEar(oracle.GTK, Cell{}, want)
+	ear := newEar(oracle.GTK, Cell{}, want, 0)
 	passing := oracle.Event{Kind: oracle.Motion, X: 1, Y: 2}
 	if diff := cmp.Diff(ear.words(want), ear.words(append([]oracle.Event{passing}, want...))); diff != "" {
 		t.Errorf("the pointer's way is heard:\n%s", diff)
@@ -138,6 +139,38 @@ func TestEarHearsWhatIsTooMuch(t *testing.T) {
 	} {
 		if cmp.Equal(ear.words(want), ear.words(append(want, e))) {
 			t.Errorf("nobody hears %v", e)
+		}
+	}
+}
+
+// A key repeats itself when it is held for long, and not else.
+func TestEarHearsRepetitions(t *testing.T) {
+	down, up := oracle.Event{Kind: oracle.KeyDown, Key: "q"}, oracle.Event{Kind: oracle.KeyUp, Key: "q"}
+	repetition := down
+	repetition.Repeat = true
+	press := desktop.KeyDown{}.Name()
+	tests := []struct {
+		name   string
+		action string
+		keys   string // that are wanted
+		seen   []oracle.Event
+		took   time.Duration
+		heard  bool // as something else than what is wanted
+	}{
+		{"held for long", press, "q", []oracle.Event{down, repetition, repetition, up}, repeatDelay, false},
+		{"as xterm tells it", press, "q", []oracle.Event{down, down, down, up}, repeatDelay, false},
+		{"released and pressed", press, "q", []oracle.Event{down, up, down, up}, repeatDelay, false},
+		{"not at all", press, "q", []oracle.Event{down, up}, repeatDelay, false},
+		{"held shortly", press, "q", []oracle.Event{down, repetition, up}, repeatDelay - 1, true},
+		{"by another action", desktop.Key{}.Name(), "q", []oracle.Event{down, repetition, up}, repeatDelay, true},
+		{"wanted", press, "+q *q -q", []oracle.Event{down, repetition, repetition, up}, repeatDelay, false},
+		{"wanted in vain", press, "+q *q -q", []oracle.Event{down, up}, repeatDelay, true},
+	}
+	for _, tt := range tests {
+		want, _ := tell(oracle.GTK, keys(tt.keys))
+		ear := newEar(oracle.GTK, Cell{Action: tt.action}, want, tt.took)
+		if got := ear.words(tt.seen); !cmp.Equal(ear.words(want), got) != tt.heard {
+			t.Errorf("%s: heard %q", tt.name, got)
 		}
 	}
 }

@@ -53,11 +53,13 @@ func check(ctx context.Context, app *oracle.App, o Options, c Cell) error {
 	if err := app.Clear(ctx, o.Driver); err != nil {
 		return err
 	}
+	begun := time.Now()
 	for _, a := range c.Do {
 		if err := o.Driver(ctx, a); err != nil {
 			return fmt.Errorf("%s: %w", a.Name(), err)
 		}
 	}
+	took := time.Since(begun)
 	seen, err := app.Fence(ctx, o.Driver)
 	if err != nil {
 		return err
@@ -69,7 +71,7 @@ func check(ctx context.Context, app *oracle.App, o Options, c Cell) error {
 		return nil
 	}
 	events, _ := tell(app.Kind, c.want)
-	ear := newEar(app.Kind, c, events)
+	ear := newEar(app.Kind, c, events, took)
 	want := ear.words(events)
 	for {
 		got := ear.words(seen)
