@@ -24,6 +24,7 @@ import (
 
 	"github.com/vmette/vmette-mcp/mcp/picture"
 	"github.com/vmette/vmette-mcp/rootfs"
+	"github.com/vmette/vmette-mcp/sandbox"
 )
 
 // The exit codes.
@@ -92,6 +93,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 			"desktop":     rootfs.DefaultSpec,
 			"minimal":     rootfs.MinimalSpec,
 			"profiles":    profiles(),
+			"checkpoints": strconv.Itoa(sandbox.DefaultCheckpoints),
 			"imageEdge":   strconv.Itoa(picture.DefaultMaxEdge),
 			"imagePixels": strconv.Itoa(picture.DefaultMaxPixels),
 			"imageBytes":  strconv.Itoa(picture.DefaultMaxBase64),

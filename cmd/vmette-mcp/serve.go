@@ -22,9 +22,30 @@ type serveCmd struct {
 	Start    string        `help:"How a desktop starts: template, from a saved one if there is one, or cold, booted (default ${default})." enum:"template,cold" default:"template" placeholder:"HOW"`
 	Profile  mcp.Profile   `help:"Whose names and arguments the tools have: ${profiles} (default ${default})." default:"toolset" placeholder:"NAME"`
 	Observe  string        `help:"How an action looks at the screen unless the call says: settled, changes (only where it changed), now or none (default ${default})." enum:"settled,changes,now,none" default:"settled" placeholder:"HOW"`
+	checkpointFlags
 	templateFlags
 	imageFlags
 	sandboxFlags
+}
+
+// Validate is that of all flags which have one: of several that are embedded, none
+// is promoted.
+func (c serveCmd) Validate() error {
+	return errors.Join(c.checkpointFlags.Validate(), c.imageFlags.Validate())
+}
+
+// checkpointFlags say how desktops are saved.
+type checkpointFlags struct {
+	Checkpoints   int  `help:"Most checkpoints of a desktop (default ${default})." default:"${checkpoints}" placeholder:"N"`
+	SaveEachBatch bool `help:"Make a checkpoint before each call that does several actions; the oldest ones make way."`
+}
+
+// Validate reports a number that the manager would take for its default.
+func (f checkpointFlags) Validate() error {
+	if f.Checkpoints < 1 {
+		return fmt.Errorf("--checkpoints %d is too small: use 1 or more", f.Checkpoints)
+	}
+	return nil
 }
 
 // imageFlags bound the pictures that clients are sent.
@@ -83,11 +104,14 @@ Desktops start from a template, which is a desktop that was saved once it had
 settled. It is made in the background after the first desktop was booted, or
 beforehand: vmette-mcp template build.
 
+A desktop can be saved, brought back and forked while it runs. What was saved is
+in memory and ends with the desktop; a suspended desktop is on the disk instead.
+
 A screen that is larger than a picture may be is shown scaled down, and the
 coordinates of all tools are those of what is shown.
 
   vmette-mcp serve
-  vmette-mcp serve --memory 4096 --screen 1600x1000 --idle 30m
+  vmette-mcp serve --memory 4096 --screen 1600x1000 --suspend 10m --idle 24h
   vmette-mcp serve --profile openai --image-max-edge 2048 --image-max-pixels 2500000`
 }
 
@@ -114,13 +138,14 @@ func (c serveCmd) Run(a *app) (err error) {
 		}
 	}
 	manager, err := sandbox.NewManager(sandbox.ManagerConfig{
-		Backend:   host.backend,
-		StateDir:  state,
-		Templates: templates,
-		Capacity:  c.Desktops,
-		Idle:      c.Idle,
-		Suspend:   c.Suspend,
-		Logger:    a.log,
+		Backend:     host.backend,
+		StateDir:    state,
+		Templates:   templates,
+		Capacity:    c.Desktops,
+		Idle:        c.Idle,
+		Suspend:     c.Suspend,
+		Checkpoints: c.Checkpoints,
+		Logger:      a.log,
 	})
 	if err != nil {
 		return err
@@ -136,6 +161,7 @@ func (c serveCmd) Run(a *app) (err error) {
 		Version:  version(),
 		Profile:  c.Profile,
 		Observe:  mcp.Observation(c.Observe),
+		Save:     c.SaveEachBatch,
 		Budget:   c.budget(),
 		Logger:   a.log,
 	})
