@@ -73,6 +73,9 @@ func (s *Session) save(ctx context.Context) (*Snapshot, error) {
 	s.mu.Unlock()
 	state, err := m.Save(ctx)
 	if err != nil {
+		s.mu.Lock()
+		s.parted = nil // should it be lost from now on, that is news
+		s.mu.Unlock()
 		return nil, err
 	}
 	if err := s.awaitAgent(ctx, changed); err != nil {

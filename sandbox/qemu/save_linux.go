@@ -11,9 +11,12 @@ import (
 	"github.com/vmette/vmette-mcp/sandbox/qemu/internal/qmp"
 )
 
-// unplugLimit is how long a guest may take to let go of its vsock device. One
-// that does not is broken, or hostile.
-const unplugLimit = 10 * time.Second
+// Limits of a save. A guest that does not let go of its vsock device is broken, or
+// hostile.
+const (
+	unplugLimit = 10 * time.Second
+	saveLimit   = time.Minute // from there on
+)
 
 var errUnplugged = errors.New("device unplugged")
 
@@ -49,16 +52,24 @@ func (m *machine) save(ctx context.Context, door *userDoor) (*state, error) {
 	if err := memory.copy(); err != nil {
 		return nil, err
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	// From here on the machine is of no use until all is done, whether or not
+	// anybody still wants it saved.
+	ctx = context.WithoutCancel(ctx)
 	if err := m.unplugVsock(ctx, door); err != nil {
 		return nil, fmt.Errorf("unplug vsock device: %w", err)
 	}
+	ctx, cancel := context.WithTimeout(ctx, saveLimit)
+	defer cancel()
 	begun := time.Now()
 	s, err := m.capture(ctx, memory)
+	err = errors.Join(err, m.goOn(ctx, door))
 	if err != nil {
-		return nil, err
-	}
-	if err := m.goOn(ctx, door); err != nil {
-		s.Close()
+		if s != nil {
+			s.Close()
+		}
 		return nil, err
 	}
 	s.standstill = time.Since(begun)
@@ -82,33 +93,29 @@ func (m *machine) unplugVsock(ctx context.Context, door *userDoor) error {
 	return nil
 }
 
-// capture stops the guest and completes the copy of what it is made of.
-func (m *machine) capture(ctx context.Context, memory *clone) (_ *state, err error) {
+// capture stops the guest and completes the copy of what it is made of. The state
+// is to be closed also when it fails, if there is one.
+func (m *machine) capture(ctx context.Context, memory *clone) (s *state, err error) {
 	if err := m.qmp.Execute(ctx, "stop", nil, nil); err != nil {
 		return nil, err
 	}
-	s := &state{isolation: m.isolation, memoryMiB: m.cfg.MemoryMiB, cpus: m.cfg.CPUs}
-	defer func() {
-		if err != nil {
-			s.Close()
-		}
-	}()
+	s = &state{isolation: m.isolation, memoryMiB: m.cfg.MemoryMiB, cpus: m.cfg.CPUs}
 	if s.devices, err = m.saveDevices(ctx); err != nil {
-		return nil, fmt.Errorf("save devices: %w", err)
+		return s, fmt.Errorf("save devices: %w", err)
 	}
 	if err := memory.update(); err != nil {
-		return nil, err
+		return s, err
 	}
 	copied, err := memory.seal()
 	if err != nil {
-		return nil, err
+		return s, err
 	}
 	if m.state == nil {
 		s.memory = copied
-	} else {
-		s.changed = copied
-		s.memory, err = share(m.memory)
+		return s, nil
 	}
+	s.changed = copied
+	s.memory, err = share(m.memory)
 	return s, err
 }
 

@@ -2,6 +2,7 @@ package sandboxtest
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"io/fs"
 	"os"
@@ -34,6 +35,16 @@ func testSnapshots(t *testing.T, b sandbox.Snapshotter, cfg sandbox.Config) {
 	}
 	if got := shell(t, parent, "cat ~/saved; echo later >~/later; hostname"); got != "saved\ndesktop" {
 		t.Errorf("after it was saved, the machine says %q", got)
+	}
+
+	// Who gives a save up finds the machine alive all the same.
+	for limit := range 4 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(limit)*30*time.Millisecond)
+		if given, err := parent.Snapshot(ctx); err == nil {
+			given.Close()
+		}
+		cancel()
+		shell(t, parent, "true")
 	}
 
 	t.Run("Independent", func(t *testing.T) {
