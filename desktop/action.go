@@ -19,7 +19,7 @@ const (
 	MaxURL       = 32 << 10           // bytes of an OpenURL address
 	MaxPath      = 4096               // points of one Drag
 	MaxNotches   = 1000               // of one Scroll, in each direction
-	NotchPixels  = 100                // that a Scroll in pixels takes for a notch
+	NotchPixels  = 120                // that a Scroll in pixels takes for a notch: what Chromium scrolls for one
 	MaxModifiers = 8                  // of one Click, Drag or Scroll
 	MaxChord     = 256                // bytes of a key chord
 )

@@ -173,8 +173,8 @@ func TestNotches(t *testing.T) {
 	}{
 		{Scroll{DX: -2, DY: 3}, -2, 3},
 		{Scroll{DX: 1, DY: -1, Pixels: true}, 1, -1},
-		{Scroll{DX: 149, DY: -150, Pixels: true}, 1, -2},
-		{Scroll{DY: 100_000, Pixels: true}, 0, MaxNotches},
+		{Scroll{DX: 179, DY: -180, Pixels: true}, 1, -2},
+		{Scroll{DY: 120_000, Pixels: true}, 0, MaxNotches},
 	} {
 		if dx, dy := tt.scroll.Notches(); dx != tt.wantDX || dy != tt.wantDY {
 			t.Errorf("%+v turns the wheel by %d, %d notches, want %d, %d", tt.scroll, dx, dy, tt.wantDX, tt.wantDY)
