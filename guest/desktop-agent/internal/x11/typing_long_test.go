@@ -33,7 +33,7 @@ func TestTypingALongText(t *testing.T) {
 	}
 	text := longText(n)
 	eachApplication(t, func(t *testing.T, app *oracle.App, d *Display) {
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 		defer cancel()
 		do := driver(d)
 		start := time.Now()
