@@ -103,7 +103,7 @@ func TestInputArrivesAsAsked(t *testing.T) {
 			"+4@9,9 -4@9,9 +7@9,9 -7@9,9",
 		},
 		{
-			"scroll by pixels", func(d *Display) error { return d.Scroll(ctx, desktop.Scroll{DX: -10, DY: 160, Pixels: true}) },
+			"scroll by pixels", func(d *Display) error { return d.Scroll(ctx, desktop.Scroll{DX: -10, DY: 2*desktop.NotchPixels, Pixels: true}) },
 			"+5@9,9 -5@9,9 +5@9,9 -5@9,9 +6@9,9 -6@9,9",
 		},
 		{"chord", key("ctrl+shift+t"), "+Control_L +Shift_L +T -T -Shift_L -Control_L"},
@@ -278,6 +278,18 @@ func TestClicksAtOnePlaceAreApart(t *testing.T) {
 	}
 	if gap := times[1] - times[0]; gap < 500 {
 		t.Errorf("the clicks are %d ms apart, want more than a double click's 500", gap)
+	}
+}
+
+// Clicks that may not make a double click are not reported as one.
+func TestLateClicks(t *testing.T) {
+	if err := together(2, soonClick); err != nil {
+		t.Error(err)
+	}
+	err := together(3, soonClick+time.Millisecond)
+	var e *desktop.Error
+	if !errors.As(err, &e) || e.Code != desktop.CodeUnknown || !strings.Contains(e.Message, "3 clicks took 401 ms") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -14,6 +14,9 @@ const (
 	// doubleClick is longer than the time within which toolkits take two
 	// clicks for one double click (GTK and Qt 400 ms, Chromium 500 ms).
 	doubleClick = 550 * time.Millisecond
+	// soonClick is as long as every toolkit waits for the next click of a
+	// double one.
+	soonClick = 400 * time.Millisecond
 	// doubleClickReach is farther than the pixels that such clicks may lie
 	// apart.
 	doubleClickReach = 10
@@ -55,7 +58,9 @@ func (d *Display) Move(ctx context.Context, a desktop.Move) error {
 
 // Click presses and releases a button one to three times with modifiers held.
 // It is a click of its own: when another one at the same place has just been
-// made, it waits until toolkits will not take both for a double click.
+// made, it waits until toolkits will not take both for a double click. When the
+// clicks of a double one come so late that toolkits may take them apart, it
+// says so.
 func (d *Display) Click(ctx context.Context, a desktop.Click) error {
 	return d.act(ctx, false, func() error {
 		modifiers, err := d.prepare(ctx, a.At, a.Modifiers)
@@ -70,6 +75,7 @@ func (d *Display) Click(ctx context.Context, a desktop.Click) error {
 		}
 		d.pressKeys(modifiers)
 		button := press{xproto.ButtonPress, byte(a.Button)}
+		begun := time.Now()
 		for n := range a.Count {
 			if n > 0 {
 				if err := d.apart(ctx); err != nil {
@@ -79,8 +85,28 @@ func (d *Display) Click(ctx context.Context, a desktop.Click) error {
 			d.press(button)
 			d.release(button)
 		}
-		return d.clicked(ctx)
+		if a.Count == 1 {
+			return d.clicked(ctx)
+		}
+		if err := d.barrier(ctx); err != nil {
+			return err
+		}
+		took := time.Since(begun)
+		if err := d.clicked(ctx); err != nil {
+			return err
+		}
+		return together(a.Count, took)
 	})
+}
+
+// together reports clicks that took so long that they may not have been taken
+// for one double or triple click.
+func together(count int, took time.Duration) error {
+	if took <= soonClick {
+		return nil
+	}
+	return desktop.Errorf(desktop.CodeUnknown, "the desktop is so slow just now that %d clicks took %d ms, and the application may have taken them for single ones: take a screenshot and look before clicking again",
+		count, took.Milliseconds())
 }
 
 // clicked sees what a button did pass the window manager, and remembers when it
