@@ -70,7 +70,32 @@ func (c doctorCmd) examine(a *app) ([]doctor.Finding, error) {
 	if err := unix.Statfs(store.Dir(), &fs); err != nil {
 		return nil, fmt.Errorf("measure free space of %s: %w", store.Dir(), err)
 	}
-	return append(findings, doctor.Disk(fs.Bavail*uint64(fs.Bsize), store.Dir(), img != nil)), nil
+	free := fs.Bavail * uint64(fs.Bsize)
+	templates, err := c.templatesFinding(a, free)
+	return append(findings, doctor.Disk(free, store.Dir(), img != nil), templates), err
+}
+
+// templatesFinding says what new desktops can start from.
+func (c doctorCmd) templatesFinding(a *app, free uint64) (doctor.Finding, error) {
+	templates, err := a.openTemplates()
+	if errors.Is(err, sandbox.ErrUnsupported) {
+		return doctor.Finding{Name: "templates", Verdict: doctor.Warn, Detail: err.Error() + ": each desktop is booted"}, nil
+	}
+	if err != nil {
+		return doctor.Finding{}, err
+	}
+	list, err := templates.List()
+	if err != nil {
+		return doctor.Finding{}, err
+	}
+	t := doctor.Templates{Image: c.Image, Free: free, Largest: sandbox.DefaultMemoryMiB << 20}
+	for _, i := range list {
+		t.Bytes += i.Bytes
+		if i.Image == c.Image {
+			t.Count++
+		}
+	}
+	return t.Finding(), nil
 }
 
 func agentFinding() doctor.Finding {

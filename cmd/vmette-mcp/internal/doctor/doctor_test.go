@@ -96,3 +96,38 @@ func TestAvailableMiB(t *testing.T) {
 		}
 	}
 }
+
+func TestTemplates(t *testing.T) {
+	tests := map[string]struct {
+		templates Templates
+		want      Finding
+	}{
+		"there": {
+			Templates{Image: "debian:bookworm", Count: 1, Bytes: 1_300_000_000, Free: 0, Largest: 2 << 30},
+			Finding{Name: "templates", Verdict: OK, Detail: "1 of debian:bookworm, 1300 MB in all"},
+		},
+		"of another image": {
+			Templates{Image: "debian:bookworm", Bytes: 1_300_000_000, Free: 2 << 30, Largest: 2 << 30},
+			Finding{
+				Name: "templates", Verdict: Warn,
+				Detail: "none of debian:bookworm yet: the first desktop is booted, which takes much longer, and one is made then",
+				Remedy: "vmette-mcp template build debian:bookworm",
+			},
+		},
+		"no room": {
+			Templates{Image: "debian:bookworm", Free: 2<<30 - 1, Largest: 2 << 30},
+			Finding{
+				Name: "templates", Verdict: Warn,
+				Detail: "none of debian:bookworm, and with up to 2.1 GB one may not fit on the disk: desktops are booted, which takes much longer",
+				Remedy: "free some space, or keep templates and images elsewhere: --cache-dir DIR",
+			},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, tt.templates.Finding()); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}

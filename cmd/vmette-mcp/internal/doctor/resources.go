@@ -65,3 +65,29 @@ func AvailableMiB(meminfo io.Reader) (int, error) {
 	}
 	return 0, fmt.Errorf("read available memory: no MemAvailable")
 }
+
+// Templates is what there is of saved desktops, and room for more.
+type Templates struct {
+	Image   string // that desktops are to boot
+	Count   int    // of templates of it
+	Bytes   int64  // of all templates on the disk
+	Free    uint64 // bytes of the disk
+	Largest uint64 // bytes that one may take
+}
+
+// Finding judges whether new desktops can start from a template.
+func (t Templates) Finding() Finding {
+	f := Finding{Name: "templates", Verdict: OK, Detail: fmt.Sprintf("%d of %s, %d MB in all", t.Count, t.Image, t.Bytes/1e6)}
+	switch {
+	case t.Count > 0:
+	case t.Free < t.Largest:
+		f.Verdict = Warn
+		f.Detail = fmt.Sprintf("none of %s, and with up to %.1f GB one may not fit on the disk: desktops are booted, which takes much longer", t.Image, float64(t.Largest)/1e9)
+		f.Remedy = "free some space, or keep templates and images elsewhere: --cache-dir DIR"
+	default:
+		f.Verdict = Warn
+		f.Detail = fmt.Sprintf("none of %s yet: the first desktop is booted, which takes much longer, and one is made then", t.Image)
+		f.Remedy = "vmette-mcp template build " + t.Image
+	}
+	return f
+}
