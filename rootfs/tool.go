@@ -3,12 +3,10 @@ package rootfs
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os/exec"
 	"runtime"
-	"strconv"
 	"strings"
 	"syscall"
 )
@@ -50,30 +48,34 @@ func (t *tool) run(ctx context.Context) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	guard, err := startGuard()
+	if err != nil {
+		return err
+	}
+	defer guard.stop()
 	lines := &lineWriter{onLine: t.onLine}
 	cmd := exec.Command(t.name, t.args...)
 	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = t.env, t.stdin, t.stdout, lines
 	if cmd.Stdout == nil {
 		cmd.Stdout = lines
 	}
-	cmd.SysProcAttr = childOf(&syscall.SysProcAttr{Setpgid: true})
-	if err := ctx.Err(); err != nil {
-		return err
-	}
+	cmd.SysProcAttr = childOf(&syscall.SysProcAttr{Setpgid: true, Pgid: guard.group})
 	if err := cmd.Start(); err != nil {
 		return &ToolError{Tool: t.name, Err: err}
 	}
-	group := cmd.Process.Pid
-	guard, err := startGuard(group)
-	if err != nil {
-		killGroup(group)
-		return errors.Join(err, cmd.Wait())
-	}
+	killed := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		guard.kill()
+		close(killed)
+	})
 	// Wait returns when all processes of the group have closed their output.
-	stop := context.AfterFunc(ctx, func() { killGroup(group) })
 	err = cmd.Wait()
-	stop()
-	guard.stop()
+	if !stop() {
+		<-killed
+	}
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
@@ -83,18 +85,18 @@ func (t *tool) run(ctx context.Context) error {
 	return nil
 }
 
-func killGroup(group int) { _ = syscall.Kill(-group, syscall.SIGKILL) }
-
-// guard is a small process that kills a process group when this one dies: a
-// parent-death signal reaches only the first process of a group.
+// guard is a small process that leads the process group of a tool, and kills it
+// when this process dies: a parent-death signal reaches only the first process
+// of a group. It is there before the first of the others.
 type guard struct {
-	cmd  *exec.Cmd
-	life io.Closer // the guard acts when it is closed
+	cmd   *exec.Cmd
+	life  io.Closer // the guard acts when it is closed
+	group int
 }
 
-func startGuard(group int) (*guard, error) {
-	cmd := exec.Command("sh", "-c", `read -r _; kill -s KILL -- "-$1"`, "sh", strconv.Itoa(group))
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that a ^C does not end it early
+func startGuard() (*guard, error) {
+	cmd := exec.Command("sh", "-c", "read -r _; kill -s KILL 0")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // away from a ^C, too
 	life, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, fmt.Errorf("start guard: %w", err)
@@ -102,11 +104,13 @@ func startGuard(group int) (*guard, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start guard: %w", err)
 	}
-	return &guard{cmd: cmd, life: life}, nil
+	return &guard{cmd: cmd, life: life, group: cmd.Process.Pid}, nil
 }
 
-// stop ends the guard without an effect: the group's number may be another's
-// by now.
+// kill kills the group.
+func (g *guard) kill() { _ = syscall.Kill(-g.group, syscall.SIGKILL) }
+
+// stop ends the guard alone. Until then the group's number is no other's.
 func (g *guard) stop() {
 	_ = g.cmd.Process.Kill()
 	_ = g.cmd.Wait()
