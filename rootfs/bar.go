@@ -111,6 +111,12 @@ func (p Phase) Describe() string {
 	switch p {
 	case PhaseWait:
 		return "waiting for another build of this image"
+	case PhaseKernel:
+		return "fetching the kernel"
+	case PhaseFetch:
+		return "downloading"
+	case PhaseRead:
+		return "reading the file system"
 	case PhaseIndex:
 		return "fetching package lists"
 	case PhaseBase:

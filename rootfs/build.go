@@ -23,6 +23,10 @@ func (s *Store) Build(ctx context.Context, spec string, progress func(Progress))
 	if err != nil {
 		return nil, err
 	}
+	return s.buildRecipe(ctx, r, progress)
+}
+
+func (s *Store) buildRecipe(ctx context.Context, r Recipe, progress func(Progress)) (*Image, error) {
 	if img, err := s.get(r); err == nil || !errors.Is(err, ErrNotBuilt) {
 		return img, err
 	}
@@ -57,11 +61,13 @@ func (s *Store) build(ctx context.Context, r Recipe, slug string, progress func(
 	}
 	defer func() { err = errors.Join(err, removeStaging(staging)) }()
 
-	t := newTracker(progress, staging)
-	m, err := r.Build(ctx, dir, t.update)
+	t := newTracker(progress, staging, weightsOf(r))
+	hash := r.Hash() // before: what changes during the build is not in it for certain
+	m, err := r.Build(ctx, &Job{Dir: dir, Progress: t.update, Offline: s.offline, store: s})
 	if err != nil {
 		return nil, err
 	}
+	m.Name, m.Recipe = r.Name(), hash
 	t.update(Progress{Phase: PhaseSeal})
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -71,13 +77,17 @@ func (s *Store) build(ctx context.Context, r Recipe, slug string, progress func(
 		return nil, err
 	}
 	t.update(Progress{Phase: PhaseSeal, Done: 1, Total: 1})
-	return s.load(final)
+	img, err := s.load(final)
+	if err == nil {
+		s.evict(img)
+	}
+	return img, err
 }
 
 // seal completes the manifest, makes everything durable and moves the image to
 // its place under the name that its manifest gives it.
 func (s *Store) seal(m *Manifest, dir, slug string) (string, error) {
-	if err := removeWork(filepath.Join(dir, "work")); err != nil {
+	if err := removeWork(filepath.Join(dir, workDir)); err != nil {
 		return "", err
 	}
 	m.Version, m.Architecture = manifestVersion, s.arch
@@ -218,7 +228,7 @@ func syncDir(dir string) error {
 
 // removeStaging removes what a build left, if there is anything.
 func removeStaging(staging string) error {
-	if err := removeWork(filepath.Join(staging, "image", "work")); err != nil {
+	if err := removeWork(filepath.Join(staging, "image", workDir)); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(staging); err != nil {

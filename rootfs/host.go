@@ -75,6 +75,12 @@ func Missing() []Tool {
 	return missing
 }
 
+// missingPacker returns what this host lacks to make an image of files that are
+// there.
+func missingPacker() []Tool {
+	return slices.DeleteFunc(Missing(), func(t Tool) bool { return t.Name != "mksquashfs" })
+}
+
 func onPath(name string) bool {
 	_, err := exec.LookPath(name)
 	return err == nil

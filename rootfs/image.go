@@ -38,6 +38,8 @@ type Image struct {
 	Built      time.Time // when it appeared in the store
 	Outdated   bool      // built from another recipe than this program's
 	Problem    string    // why this program cannot use it; empty when it can
+	Source     string    // SHA-256 in hex of what it was made from; empty when there is no such thing
+	Process    *Process  // how it wants its programs started; nil when it does not say
 }
 
 // Names of an image's files in its directory.

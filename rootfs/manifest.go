@@ -31,7 +31,23 @@ type Manifest struct {
 	RootOptions   []string  `json:"root_options"`   // of the program that packed it
 	Modules       []string  `json:"modules"`        // loaded by the initramfs, in order
 	Files         Files     `json:"files"`
-	Packages      []Package `json:"packages"` // sorted by name
+	Packages      []Package `json:"packages"` // sorted by name; those of the kernel alone when the rest is not Debian's
+
+	// Source is the SHA-256 in hex of what the image was made from: of an
+	// archive, or of the manifest in an OCI registry. Empty when there is none.
+	Source string `json:"source,omitempty"`
+	// Process is nil when the image says nothing of the kind.
+	Process *Process `json:"process,omitempty"`
+}
+
+// Process is how an image wants its programs started, as the OCI image
+// specification defines it.
+type Process struct {
+	Env        []string `json:"env,omitempty"`         // NAME=VALUE
+	User       string   `json:"user,omitempty"`        // name or id, with :GROUP or without; empty is root
+	WorkingDir string   `json:"working_dir,omitempty"` // empty is /
+	Entrypoint []string `json:"entrypoint,omitempty"`  // comes before Command or what is run instead
+	Command    []string `json:"command,omitempty"`
 }
 
 // Files are the files of an image.

@@ -7,108 +7,57 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strconv"
+	"runtime"
 	"strings"
-
-	"golang.org/x/sync/errgroup"
 )
-
-// sourceDateEpoch is the time of every file in an image that would otherwise
-// have the time of the build, in seconds since 1970: 2025-01-01.
-const sourceDateEpoch = 1735689600
-
-// rootFormat and packOptions are the outcome of the measurements in
-// docs/images.md. What mksquashfs reads from a pipe has no root directory of its
-// own: it would let everybody write there.
-const (
-	rootFormat = "squashfs"
-	rootFile   = "root.squashfs"
-)
-
-var packOptions = []string{"-comp", "lz4", "-b", "128K", "-no-exports", "-root-mode", "755"}
 
 // Build implements [Recipe]. mmdebstrap writes the root file system as a tar
 // stream, mksquashfs reads it, and hooks bring out the kernel, its modules and
 // the list of packages on the way.
-func (r *debianRecipe) Build(ctx context.Context, dir string, progress func(Progress)) (*Manifest, error) {
-	if missing := Missing(); len(missing) > 0 {
-		return nil, &MissingError{Tools: missing}
-	}
-	work := filepath.Join(dir, "work")
-	if err := os.Mkdir(work, 0o755); err != nil {
+func (r *debianRecipe) Build(ctx context.Context, job *Job) (*Manifest, error) {
+	work, scratch, err := prepareDebian(job, r.Space())
+	if err != nil {
 		return nil, err
 	}
 	if err := r.writeInputs(work); err != nil {
 		return nil, err
 	}
-	scratch, err := makeScratch(work)
-	if err != nil {
+	if err := r.run(ctx, job.Dir, work, scratch, job.Progress); err != nil {
 		return nil, err
 	}
-	if err := checkSpace(scratch, r.Space()); err != nil {
-		return nil, err
-	}
-	if err := r.run(ctx, dir, work, scratch, progress); err != nil {
-		return nil, err
-	}
-	return r.manifest(dir, work)
+	return r.manifest(job.Dir, work)
 }
 
-// run runs mmdebstrap and mksquashfs, joined by a pipe. The packer sees the
-// end of its input only when mmdebstrap has succeeded; when one of them fails,
-// the other is stopped, and the error is that of the first.
+// prepareDebian returns the work directory of a build with mmdebstrap and the
+// scratch directory, which has space bytes.
+func prepareDebian(job *Job, space int64) (work, scratch string, err error) {
+	if err := job.online("its packages come from Debian's mirrors"); err != nil {
+		return "", "", err
+	}
+	if missing := Missing(); len(missing) > 0 {
+		return "", "", &MissingError{Tools: missing}
+	}
+	if work, err = job.work(); err != nil {
+		return "", "", err
+	}
+	if scratch, err = makeScratch(work); err != nil {
+		return "", "", err
+	}
+	return work, scratch, checkSpace(scratch, space)
+}
+
+// run runs mmdebstrap and packs the root file system that it writes.
 func (r *debianRecipe) run(ctx context.Context, dir, work, scratch string, progress func(Progress)) error {
 	watch := &aptProgress{report: progress}
-	env := append(toolEnviron(), "SOURCE_DATE_EPOCH="+strconv.Itoa(sourceDateEpoch), "TMPDIR="+scratch, "LC_ALL=C.UTF-8")
-	pr, pw := io.Pipe()
-	group, ctx := errgroup.WithContext(ctx)
-	unblock := context.AfterFunc(ctx, func() {
-		pr.CloseWithError(context.Cause(ctx))
-		pw.CloseWithError(context.Cause(ctx))
+	return pack(ctx, dir, scratch, watch.packing, func(ctx context.Context, w io.Writer) error {
+		mmdebstrap := tool{name: "mmdebstrap", args: r.args(work), env: buildEnviron(scratch), stdout: w, onLine: watch.line}
+		return mmdebstrap.run(ctx)
 	})
-	defer unblock()
-	group.Go(func() error {
-		mmdebstrap := tool{name: "mmdebstrap", args: r.args(work), env: env, stdout: pw, onLine: watch.line}
-		if err := mmdebstrap.run(ctx); err != nil {
-			return err
-		}
-		return pw.Close()
-	})
-	group.Go(func() error {
-		args := append([]string{"-", filepath.Join(dir, rootFile), "-tar", "-quiet", "-no-progress"}, packOptions...)
-		mksquashfs := tool{name: "mksquashfs", args: args, env: env, stdin: watch.packing(pr)}
-		return mksquashfs.run(ctx)
-	})
-	return group.Wait()
-}
-
-// toolEnviron is what the tools see of this process's environment: what they
-// need to be found and to reach a mirror. The rest may hold secrets, and
-// packages' scripts and the errors of a build are no place for those.
-func toolEnviron() []string {
-	var env []string
-	for _, name := range []string{
-		"PATH", "HOME", "USER",
-		"http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
-	} {
-		if v, ok := os.LookupEnv(name); ok {
-			env = append(env, name+"="+v)
-		}
-	}
-	return env
 }
 
 // args returns the arguments of mmdebstrap.
 func (r *debianRecipe) args(work string) []string {
-	args := []string{
-		"--mode=" + buildMode(), "--variant=minbase", "--format=tar", "--verbose", "--architectures=" + r.arch,
-		"--include=" + strings.Join(r.variant.packages, ","),
-		`--aptopt=APT::Install-Recommends "false"`,
-		`--aptopt=Acquire::Retries "3"`,
-		// Otherwise some directories belong to root or to apt's own user,
-		// depending on where the build runs.
-		`--aptopt=APT::Sandbox::User "root"`,
-	}
+	args := append(debianArgs(r.mirror), "--variant=minbase", "--include="+strings.Join(r.variant.packages, ","))
 	for _, o := range docs {
 		args = append(args, "--dpkgopt="+o)
 	}
@@ -126,15 +75,32 @@ func (r *debianRecipe) args(work string) []string {
 	for _, h := range hooks {
 		args = append(args, "--customize-hook="+h)
 	}
-	if r.mirror == "" {
+	return append(args, debianTarget(r.suite, r.mirror)...)
+}
+
+// debianArgs returns the arguments that every run of mmdebstrap begins with.
+func debianArgs(mirror string) []string {
+	args := []string{
+		"--mode=" + buildMode(), "--format=tar", "--verbose", "--architectures=" + runtime.GOARCH,
+		`--aptopt=APT::Install-Recommends "false"`,
+		`--aptopt=Acquire::Retries "3"`,
+		// Otherwise some directories belong to root or to apt's own user,
+		// depending on where the build runs.
+		`--aptopt=APT::Sandbox::User "root"`,
+	}
+	if mirror == "" {
 		// Debian's own keys, whatever the host's apt believes.
 		args = append(args, "--keyring="+debianKeyring)
 	}
-	args = append(args, r.suite, "-")
-	if r.mirror != "" {
-		args = append(args, r.mirror)
-	}
 	return args
+}
+
+// debianTarget returns the arguments that every run of mmdebstrap ends with.
+func debianTarget(suite, mirror string) []string {
+	if mirror == "" {
+		return []string{suite, "-"}
+	}
+	return []string{suite, "-", mirror}
 }
 
 // Files of the work directory, and the directory in the image from which the
@@ -154,9 +120,20 @@ func (r *debianRecipe) writeInputs(work string) error {
 	return errors.Join(writeOverlay(f, r.variant.files), f.Close())
 }
 
-// manifest takes the kernel and the modules out of what the hooks brought and
-// describes the image.
+// manifest describes the image.
 func (r *debianRecipe) manifest(dir, work string) (*Manifest, error) {
+	m, err := takeKernel(dir, work)
+	if err != nil {
+		return nil, err
+	}
+	m.RootFormat, m.RootOptions, m.Files.Root = rootFormat, packOptions, File{Name: rootFile}
+	return m, nil
+}
+
+// takeKernel takes the kernel, the boot modules and the list of packages out of
+// what the hooks brought into work, puts the former into dir, and begins the
+// manifest with them.
+func takeKernel(dir, work string) (*Manifest, error) {
 	archive, err := os.Open(filepath.Join(work, modulesTar))
 	if err != nil {
 		return nil, err
@@ -178,13 +155,9 @@ func (r *debianRecipe) manifest(dir, work string) (*Manifest, error) {
 		return nil, err
 	}
 	m := &Manifest{
-		Name:          r.Name(),
-		Recipe:        r.Hash(),
 		KernelVersion: version,
-		RootFormat:    rootFormat,
-		RootOptions:   packOptions,
 		Packages:      packages,
-		Files:         Files{Kernel: File{Name: kernelFile}, Modules: File{Name: modulesFile}, Root: File{Name: rootFile}},
+		Files:         Files{Kernel: File{Name: kernelFile}, Modules: File{Name: modulesFile}},
 	}
 	for _, mod := range modules {
 		m.Modules = append(m.Modules, mod.source)

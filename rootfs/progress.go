@@ -15,6 +15,9 @@ type Phase string
 // out.
 const (
 	PhaseWait      Phase = "wait"      // for another process that builds the same image
+	PhaseKernel    Phase = "kernel"    // fetch the kernel, which is an own build
+	PhaseFetch     Phase = "fetch"     // fetch an archive or layers
+	PhaseRead      Phase = "read"      // see what is in them
 	PhaseIndex     Phase = "index"     // fetch the lists of packages
 	PhaseBase      Phase = "base"      // fetch and install the base system
 	PhaseDownload  Phase = "download"  // fetch the other packages
@@ -24,12 +27,24 @@ const (
 	PhaseSeal      Phase = "seal"      // hash the files and put them in the store
 )
 
-// weights are shares of the time that a build takes, as measured on two cores
-// with a fast mirror. They make [Progress.Fraction] grow evenly.
-var weights = []struct {
+// weights are shares of the time that a build takes. They make
+// [Progress.Fraction] grow evenly.
+type weights []struct {
 	phase  Phase
 	weight float64
-}{
+}
+
+// archiveWeights are for builds of archives and directories.
+var archiveWeights = weights{
+	{PhaseKernel, 15},
+	{PhaseFetch, 40},
+	{PhaseRead, 15},
+	{PhasePack, 25},
+	{PhaseSeal, 5},
+}
+
+// debianWeights were measured on two cores with a fast mirror.
+var debianWeights = weights{
 	{PhaseIndex, 5},
 	{PhaseBase, 22},
 	{PhaseDownload, 6},
@@ -37,6 +52,14 @@ var weights = []struct {
 	{PhaseConfigure, 8},
 	{PhasePack, 12},
 	{PhaseSeal, 2},
+}
+
+func weightsOf(r Recipe) weights {
+	switch r.(type) {
+	case *debianRecipe, *kernelRecipe:
+		return debianWeights
+	}
+	return archiveWeights
 }
 
 // Progress says how far a build is.
@@ -63,6 +86,7 @@ func (p Progress) share() float64 {
 type tracker struct {
 	report func(Progress)
 	file   string
+	parts  weights
 	now    func() time.Time
 
 	mu      sync.Mutex
@@ -73,11 +97,11 @@ type tracker struct {
 // shareEvery is how often the report for other processes is renewed.
 const shareEvery = 250 * time.Millisecond
 
-func newTracker(report func(Progress), dir string) *tracker {
+func newTracker(report func(Progress), dir string, parts weights) *tracker {
 	if report == nil {
 		report = func(Progress) {}
 	}
-	return &tracker{report: report, file: filepath.Join(dir, progressFile), now: time.Now}
+	return &tracker{report: report, file: filepath.Join(dir, progressFile), parts: parts, now: time.Now}
 }
 
 // update is the progress function that a provider gets. It may be called from
@@ -85,7 +109,7 @@ func newTracker(report func(Progress), dir string) *tracker {
 func (t *tracker) update(p Progress) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	p.Fraction = max(t.last.Fraction, fraction(p))
+	p.Fraction = max(t.last.Fraction, t.parts.fraction(p))
 	changed := p.Phase != t.last.Phase
 	t.last = p
 	if now := t.now(); changed || now.Sub(t.written) >= shareEvery {
@@ -95,9 +119,9 @@ func (t *tracker) update(p Progress) {
 	t.report(p)
 }
 
-func fraction(p Progress) float64 {
+func (parts weights) fraction(p Progress) float64 {
 	var before, total float64
-	for _, w := range weights {
+	for _, w := range parts {
 		if w.phase == p.Phase {
 			before = total + w.weight*p.share()
 		}

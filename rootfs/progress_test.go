@@ -14,7 +14,7 @@ func fixedTime() time.Time { return time.Unix(sourceDateEpoch, 0) }
 
 func TestTracker(t *testing.T) {
 	var got []float64
-	tr := newTracker(func(p Progress) { got = append(got, p.Fraction) }, t.TempDir())
+	tr := newTracker(func(p Progress) { got = append(got, p.Fraction) }, t.TempDir(), debianWeights)
 	tr.now = fixedTime
 	for _, p := range []Progress{
 		{Phase: PhaseIndex},
@@ -34,7 +34,7 @@ func TestTracker(t *testing.T) {
 func TestProgressIsShared(t *testing.T) {
 	dir := t.TempDir()
 	now := fixedTime()
-	tr := newTracker(nil, dir)
+	tr := newTracker(nil, dir, debianWeights)
 	tr.now = func() time.Time { return now }
 	shown := func() int64 {
 		p, ok := readProgress(filepath.Join(dir, progressFile))

@@ -2,6 +2,8 @@ package rootfs
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +15,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/vmette/vmette-mcp/rootfs/internal/tree"
 )
 
 // Store is a directory of images. It is safe for concurrent use, by several
@@ -21,6 +25,7 @@ import (
 //	images/SLUG/ID/     an image
 //	initramfs/          what [Store.Initramfs] made
 //	staging/SLUG/       a build in progress
+//	downloads/          archives and layers, by digest, and what is there of others
 //	locks/SLUG.lock     held by who builds SLUG
 //
 // A SLUG is the name of an image and the architecture, made fit for a file
@@ -29,6 +34,9 @@ type Store struct {
 	dir       string
 	arch      string
 	providers []Provider
+	offline   bool
+	limit     int64
+	limits    tree.Limits // of what is packed; the zero value but in tests
 	log       *slog.Logger
 }
 
@@ -37,6 +45,17 @@ type Options struct {
 	// Dir is the store's directory; empty means vmette in the user's cache
 	// directory.
 	Dir string
+	// Providers understand specs, in the order they are asked; nil means
+	// those of [Providers].
+	Providers []Provider
+	// Offline lets no build use the network; one that would have to fails
+	// with [ErrOffline].
+	Offline bool
+	// Limit is how many bytes images and downloads may take together. Beyond
+	// it a build removes downloads, and then images, that have not been used
+	// for longest, but none that was used within the hour. 0 keeps all images.
+	// Downloads alone never take more than 4 GiB for long.
+	Limit int64
 	// Logger is told of what goes wrong without stopping anything; nil
 	// discards that.
 	Logger *slog.Logger
@@ -63,8 +82,14 @@ func OpenWith(opts Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open image store: %w", err)
 	}
-	s := &Store{dir: dir, arch: runtime.GOARCH, providers: providers(), log: opts.Logger}
-	for _, d := range []string{"images", "initramfs", "staging", "locks"} {
+	if opts.Providers == nil {
+		opts.Providers = Providers()
+	}
+	s := &Store{
+		dir: dir, arch: runtime.GOARCH,
+		providers: opts.Providers, offline: opts.Offline, limit: opts.Limit, log: opts.Logger,
+	}
+	for _, d := range []string{"images", "initramfs", "staging", "locks", "downloads"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
 			return nil, fmt.Errorf("open image store: %w", err)
 		}
@@ -97,6 +122,7 @@ func (s *Store) get(r Recipe) (*Image, error) {
 	}
 	for _, img := range imgs {
 		if img.Name == r.Name() && img.Problem == "" && !img.Outdated {
+			s.touch(img)
 			return img, nil
 		}
 	}
@@ -127,7 +153,7 @@ func (s *Store) List() ([]*Image, error) {
 // more digits of an ID. Sandboxes that run keep the files they have open. The
 // error matches [ErrNotBuilt] when there is no such image.
 func (s *Store) Remove(name string) error {
-	if r, err := match(s.providers, name); err == nil {
+	if r, err := s.recipe(name); err == nil {
 		name = r.Name()
 	}
 	imgs, err := s.List()
@@ -206,12 +232,15 @@ func (s *Store) load(dir string) (*Image, error) {
 		Size:       fi.Size(),
 		Built:      fi.ModTime().Round(time.Second),
 		Outdated:   true,
+		Source:     m.Source,
+		Process:    m.Process,
 	}
 	for _, f := range m.Files.list() {
 		img.Size += f.Size
 	}
-	if r, err := match(s.providers, m.Name); err == nil {
-		img.Outdated = r.Hash() != m.Recipe
+	if r, err := s.recipe(m.Name); err == nil {
+		hash := r.Hash()
+		img.Outdated = hash != m.Recipe && hash != ""
 	}
 	return img, nil
 }
@@ -244,12 +273,21 @@ func unusable(dir string, err error) *Image {
 	return img
 }
 
-// slug turns an image's name into a file name.
+// maxSlug keeps file names within what file systems take.
+const maxSlug = 120
+
+// slug turns an image's name into a file name. Several names may have one: that
+// costs a wait when both are built at once, and no more.
 func (s *Store) slug(name string) string {
-	return strings.Map(func(r rune) rune {
+	slug := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '.' {
 			return r
 		}
 		return '-'
-	}, name) + "-" + s.arch
+	}, name)
+	if len(slug) > maxSlug {
+		sum := sha256.Sum256([]byte(name))
+		slug = slug[:maxSlug] + "-" + hex.EncodeToString(sum[:8])
+	}
+	return slug + "-" + s.arch
 }

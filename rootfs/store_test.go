@@ -41,8 +41,9 @@ func (r fakeRecipe) Name() string { return r.name }
 func (r fakeRecipe) Hash() string { return "recipe " + r.version }
 func (r fakeRecipe) Space() int64 { return 1 }
 
-func (r fakeRecipe) Build(ctx context.Context, dir string, progress func(Progress)) (*Manifest, error) {
+func (r fakeRecipe) Build(ctx context.Context, job *Job) (*Manifest, error) {
 	r.builds.Add(1)
+	dir := job.Dir
 	for _, f := range []string{"k", "m", "r", "work/x"} {
 		_ = os.Mkdir(filepath.Join(dir, "work"), 0o755)
 		if err := os.WriteFile(filepath.Join(dir, f), []byte(f+f+f+f), 0o644); err != nil {
@@ -50,13 +51,13 @@ func (r fakeRecipe) Build(ctx context.Context, dir string, progress func(Progres
 		}
 	}
 	if r.build != nil {
-		if err := r.build(ctx, dir, progress); err != nil {
+		if err := r.build(ctx, dir, job.Progress); err != nil {
 			return nil, err
 		}
 	}
 	return &Manifest{
-		Name: r.name, Recipe: r.Hash(), RootFormat: "squashfs",
-		Files: Files{Kernel: File{Name: "k"}, Modules: File{Name: "m"}, Root: File{Name: "r"}},
+		RootFormat: "squashfs",
+		Files:      Files{Kernel: File{Name: "k"}, Modules: File{Name: "m"}, Root: File{Name: "r"}},
 	}, nil
 }
 

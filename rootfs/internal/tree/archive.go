@@ -22,9 +22,9 @@ import (
 type Archive struct {
 	Open   func() (io.ReadCloser, error) // opens it at its beginning
 	Layer  bool                          // it is a layer of an image: see [Source.Whiteouts]
-	Digest string                        // SHA-256 of the archive without compression in hex; empty when not known
-
-	read string // the digest of what was read first
+	Below  string                        // directory in which all of it lies; empty for the root
+	Digest string                        // SHA-256 of it without compression, in hex; empty when not known
+	Sum    string                        // SHA-256 of it as it is, in hex; the first reading sets it when it is empty
 }
 
 // Whiteouts implements [Source].
@@ -37,28 +37,39 @@ func (a *Archive) Each(ctx context.Context, limits Limits, visit func(*tar.Heade
 		return err
 	}
 	defer f.Close()
-	in := &counter{ctx: ctx, r: f}
+	in := &counter{ctx: ctx, r: f, sum: sha256.New()}
 	plain, err := decompress(in)
 	if err != nil {
 		return err
 	}
 	defer plain.Close()
 	out := &bounded{r: plain, in: in, limits: limits, sum: sha256.New()}
-	if err := eachEntry(out, visit); err != nil {
+	err = eachEntry(out, func(h *tar.Header, contents io.Reader) error {
+		if a.Below != "" {
+			h.Name = a.Below + "/" + h.Name
+			if h.Typeflag == tar.TypeLink {
+				h.Linkname = a.Below + "/" + h.Linkname
+			}
+		}
+		return visit(h, contents)
+	})
+	if err != nil {
 		return err
 	}
-	// What follows the end of the archive is part of what the digest is of.
-	if _, err := io.Copy(io.Discard, out); err != nil {
-		return err
+	// The digests are of what follows the end of the archive, too.
+	for _, r := range []io.Reader{out, in} {
+		if _, err := io.Copy(io.Discard, r); err != nil {
+			return err
+		}
 	}
-	sum := hex.EncodeToString(out.sum.Sum(nil))
-	switch {
-	case a.Digest != "" && sum != a.Digest:
+	if sum := hex.EncodeToString(out.sum.Sum(nil)); a.Digest != "" && sum != a.Digest {
 		return fmt.Errorf("archive has the digest %s, not %s", sum, a.Digest)
-	case a.read != "" && sum != a.read:
-		return errChanged
 	}
-	a.read = sum
+	sum := hex.EncodeToString(in.sum.Sum(nil))
+	if a.Sum != "" && sum != a.Sum {
+		return fmt.Errorf("%w: the SHA-256 of the file is %s, not %s", errChanged, sum, a.Sum)
+	}
+	a.Sum = sum
 	return nil
 }
 
@@ -115,11 +126,12 @@ func decompress(r io.Reader) (io.ReadCloser, error) {
 	return io.NopCloser(in), nil
 }
 
-// counter counts what is read, until its context ends.
+// counter counts and hashes what is read, until its context ends.
 type counter struct {
 	ctx context.Context
 	r   io.Reader
 	n   int64
+	sum hash.Hash
 }
 
 // Read implements [io.Reader].
@@ -129,6 +141,7 @@ func (c *counter) Read(b []byte) (int, error) {
 	}
 	n, err := c.r.Read(b)
 	c.n += int64(n)
+	_, _ = c.sum.Write(b[:n])
 	return n, err
 }
 

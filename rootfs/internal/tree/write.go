@@ -81,7 +81,7 @@ func (t *Tree) copyFiles(ctx context.Context, tw *tar.Writer, s Source, files []
 	return err
 }
 
-var errChanged = errors.New("files changed while they were read: try again")
+var errChanged = errors.New("what is packed is not what it was")
 
 // entry is a name in the stream.
 type entry struct {
