@@ -30,11 +30,12 @@ type Floor struct {
 // the guest agent and the host meet in desktop alone.
 var Floors = []Floor{
 	{Folder: "cmd", Ours: []string{"mcp", "rootfs", "sandbox", "desktop"}},
-	{Folder: "mcp", Ours: []string{"mcp/auth", "mcp/guard", "mcp/quota", "mcp/rpc", "mcp/transport", "mcp/picture", "sandbox", "desktop"}},
+	{Folder: "mcp", Ours: []string{"mcp/auth", "mcp/guard", "mcp/quota", "mcp/mcpgo", "mcp/rpc", "mcp/transport", "mcp/picture", "sandbox", "desktop"}},
 	{Folder: "mcp/auth"},
 	{Folder: "mcp/guard", StdOnly: true},
 	{Folder: "mcp/quota"},
-	{Folder: "mcp/rpc"},
+	{Folder: "mcp/mcpgo", Ours: []string{"mcp/rpc"}},
+	{Folder: "mcp/rpc", StdOnly: true},
 	{Folder: "mcp/transport", Ours: []string{"mcp/auth", "mcp/quota", "mcp/rpc"}},
 	{Folder: "mcp/picture", Ours: []string{"desktop"}},
 	{Folder: "mcp/mcpclient"},

@@ -39,7 +39,7 @@ func TestCheckFloors(t *testing.T) {
 			name:    "the server that knows a backend",
 			folder:  "mcp",
 			imports: []string{Module + "/sandbox/qemu"},
-			want:    []string{"mcp imports " + Module + "/sandbox/qemu: mcp may import of ours only [mcp/auth mcp/guard mcp/quota mcp/rpc mcp/transport mcp/picture sandbox desktop]"},
+			want:    []string{"mcp imports " + Module + "/sandbox/qemu: mcp may import of ours only [mcp/auth mcp/guard mcp/quota mcp/mcpgo mcp/rpc mcp/transport mcp/picture sandbox desktop]"},
 		},
 		{
 			name:    "the agent that knows the host",
