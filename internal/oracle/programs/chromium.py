@@ -101,6 +101,7 @@ def start():
 devtools = start()
 target = devtools.page()
 session = devtools.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+devtools.call("Page.enable", session)  # or new documents are not told of
 devtools.call("Runtime.enable", session)
 devtools.call("Runtime.addBinding", session, name="send")
 # The page may have been loaded, or be loading, or be the empty one before it.
