@@ -103,7 +103,9 @@ func TestInputArrivesAsAsked(t *testing.T) {
 			"+4@9,9 -4@9,9 +7@9,9 -7@9,9",
 		},
 		{
-			"scroll by pixels", func(d *Display) error { return d.Scroll(ctx, desktop.Scroll{DX: -10, DY: 2*desktop.NotchPixels, Pixels: true}) },
+			"scroll by pixels", func(d *Display) error {
+				return d.Scroll(ctx, desktop.Scroll{DX: -10, DY: 2 * desktop.NotchPixels, Pixels: true})
+			},
 			"+5@9,9 -5@9,9 +5@9,9 -5@9,9 +6@9,9 -6@9,9",
 		},
 		{"chord", key("ctrl+shift+t"), "+Control_L +Shift_L +T -T -Shift_L -Control_L"},
