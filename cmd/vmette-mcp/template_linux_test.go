@@ -31,14 +31,14 @@ func ownCache(t *testing.T) string {
 	return filepath.Join(dir, "templates")
 }
 
-// templateBuild returns the command that builds the template of the minimal image.
-func templateBuild(t *testing.T, flags ...string) *exec.Cmd {
+// templateBuild returns the command that builds the template of an image.
+func templateBuild(t *testing.T, spec string, flags ...string) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(self, append([]string{"template", "build", rootfs.MinimalSpec}, flags...)...)
+	cmd := exec.Command(self, append([]string{"template", "build", spec}, flags...)...)
 	cmd.Env = append(os.Environ(), asCommand+"=1")
 	cmd.Stdout, cmd.Stderr = t.Output(), t.Output()
 	return cmd
@@ -83,7 +83,7 @@ func TestIntegrationTemplate(t *testing.T) {
 	}
 	templates := ownCache(t)
 	begun := time.Now()
-	if err := templateBuild(t).Run(); err != nil {
+	if err := templateBuild(t, rootfs.MinimalSpec).Run(); err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("built in %v", time.Since(begun))
@@ -137,12 +137,12 @@ func TestIntegrationTemplateKill(t *testing.T) {
 	t.Logf("seed %d", seed)
 	moments := rand.New(rand.NewPCG(seed, 0))
 	begun := time.Now()
-	if err := templateBuild(t, "--no-warm-browser").Run(); err != nil {
+	if err := templateBuild(t, rootfs.MinimalSpec, "--no-warm-browser").Run(); err != nil {
 		t.Fatal(err)
 	}
 	build := time.Since(begun)
 	for range times {
-		cmd := templateBuild(t, "--no-warm-browser", "--again")
+		cmd := templateBuild(t, rootfs.MinimalSpec, "--no-warm-browser", "--again")
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}

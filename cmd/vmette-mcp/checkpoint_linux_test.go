@@ -1,0 +1,211 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vmette/vmette-mcp/mcp/mcpclient"
+	"github.com/vmette/vmette-mcp/rootfs"
+)
+
+// startApplications starts a server whose desktops have a text editor and a browser
+// that runs already. The template is built when it is not there.
+func startApplications(t *testing.T) *mcpclient.Client {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("boots a guest, which -short leaves out")
+	}
+	if err := templateBuild(t, rootfs.DefaultSpec).Run(); err != nil {
+		t.Fatalf("%v: vmette-mcp rootfs build makes the image (make test does)", err)
+	}
+	client := startServer(t, t.TempDir(), "--image", rootfs.DefaultSpec)
+	t.Cleanup(func() {
+		if err := client.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return client
+}
+
+// desk is one desktop of a client.
+type desk struct {
+	t      *testing.T
+	client *mcpclient.Client
+	id     string // "" is the conversation's own
+}
+
+func (d desk) call(tool string, args map[string]any) *mcpclient.Result {
+	d.t.Helper()
+	if args == nil {
+		args = map[string]any{}
+	}
+	if d.id != "" {
+		args["desktop_id"] = d.id
+	}
+	return call(d.t, d.client, tool, args)
+}
+
+// shell runs a command that is to succeed and returns what it printed.
+func (d desk) shell(command string) string {
+	d.t.Helper()
+	var out struct {
+		ExitCode int    `json:"exit_code"`
+		Stdout   string `json:"stdout"`
+		Stderr   string `json:"stderr"`
+	}
+	res := d.call("exec", map[string]any{"command": command, "timeout": 300})
+	if err := json.Unmarshal(res.Structured, &out); err != nil || out.ExitCode != 0 {
+		d.t.Fatalf("%s: exit code %d, %v: %s", command, out.ExitCode, err, out.Stderr)
+	}
+	return out.Stdout
+}
+
+// window is one window of an application.
+type window struct {
+	ID     uint32
+	Title  string
+	Class  string
+	Region [4]int
+}
+
+// at returns the point that is that far into the window, in percent of its sides.
+func (w window) at(x, y int) []int {
+	return []int{w.Region[0] + (w.Region[2]-w.Region[0])*x/100, w.Region[1] + (w.Region[3]-w.Region[1])*y/100}
+}
+
+func (d desk) windows(res *mcpclient.Result) []window {
+	d.t.Helper()
+	var out struct{ Windows []window }
+	if err := json.Unmarshal(res.Structured, &out); err != nil || len(out.Windows) == 0 {
+		d.t.Fatalf("no window in %s, %v", res.Structured, err)
+	}
+	return out.Windows
+}
+
+// find returns the window of an application.
+func (d desk) find(class string) window {
+	d.t.Helper()
+	list := d.windows(d.call("list_windows", nil))
+	for _, w := range list {
+		if strings.Contains(strings.ToLower(w.Class), class) {
+			return w
+		}
+	}
+	d.t.Fatalf("no window of %s among %+v", class, list)
+	return window{}
+}
+
+// awaitTitle returns when the title of a window holds text.
+func (d desk) awaitTitle(w window, text string) {
+	d.t.Helper()
+	d.awaitProperty(fmt.Sprintf("-id %d _NET_WM_NAME", w.ID), text)
+}
+
+// awaitProperty returns when what xprop prints of a property holds text.
+func (d desk) awaitProperty(property, text string) {
+	d.t.Helper()
+	d.shell(fmt.Sprintf(`bash -c 'exec 3< <(exec xprop -spy %s); grep -m1 -F "%s" <&3 && kill $!'`, property, text))
+}
+
+// TestIntegrationRollback rolls back a document that is typed halfway and was never
+// saved, after it was finished, saved and lost with its editor.
+func TestIntegrationRollback(t *testing.T) {
+	d := desk{t, startApplications(t), ""}
+	d.shell(": >draft.txt")
+	editor := d.windows(d.call("launch", map[string]any{"command": "mousepad draft.txt", "timeout": 300}))[0]
+	d.call("left_click", map[string]any{"coordinate": editor.at(50, 60)})
+	d.call("type", map[string]any{"text": "Half of a sentence"})
+
+	begun := time.Now()
+	d.call("desktop_checkpoint", map[string]any{"name": "half"})
+	t.Logf("checkpoint in %v", time.Since(begun))
+
+	d.call("type", map[string]any{"text": ", and a wrong end."})
+	d.call("key", map[string]any{"text": "ctrl+s"})
+	d.call("key", map[string]any{"text": "ctrl+q"})
+	if got := d.shell("cat draft.txt"); got != "Half of a sentence, and a wrong end." {
+		t.Fatalf("before the rollback the file holds %q", got)
+	}
+
+	begun = time.Now()
+	back := d.call("desktop_rollback", map[string]any{"checkpoint": "half"})
+	t.Logf("rolled back and looked at in %v", time.Since(begun))
+	if back.Image == nil {
+		t.Errorf("no picture came with %q", back.Text)
+	}
+	if got := d.shell("cat draft.txt"); got != "" {
+		t.Errorf("after the rollback the file holds %q, although nothing was saved then", got)
+	}
+	if again := d.find("mousepad"); again.ID != editor.ID || again.Region != editor.Region {
+		t.Errorf("the editor was %+v and is %+v", editor, again)
+	}
+	// The caret is where it was, and the keyboard goes there.
+	d.call("type", map[string]any{"text": " is whole."})
+	d.call("key", map[string]any{"text": "ctrl+s"})
+	if got := d.shell("cat draft.txt"); got != "Half of a sentence is whole." {
+		t.Errorf("what was typed after the rollback made it %q", got)
+	}
+}
+
+// formPage is a field above a button, over the whole window. Its title says when it
+// has been drawn, when the field has the keyboard, what is in it and what was sent.
+const formPage = `<!doctype html>
+<title>loading</title>
+<style>body { margin: 0 } textarea, button { position: fixed; width: 100%; height: 50%; left: 0 } textarea { top: 0 } button { top: 50% }</style>
+<form><textarea id="field"></textarea><button>Send</button></form>
+<script>
+const field = document.getElementById("field")
+addEventListener("load", () => requestAnimationFrame(() => requestAnimationFrame(() => document.title = "drawn")))
+field.onfocus = () => document.title = "focused"
+field.oninput = () => document.title = "typed " + field.value + "."
+document.forms[0].onsubmit = () => { document.title = "sent " + field.value + "."; return false }
+</script>
+`
+
+// TestIntegrationFork forks a browser with a form that is filled in, and submits it
+// in the fork.
+func TestIntegrationFork(t *testing.T) {
+	parent := desk{t, startApplications(t), ""}
+	parent.call("write_file", map[string]any{"path": "form.html", "text": formPage})
+	path := strings.TrimSpace(parent.shell("realpath form.html"))
+	parent.call("open_url", map[string]any{"url": "file://" + path})
+	parent.awaitProperty("-root _NET_CLIENT_LIST", "0x")
+	browser := parent.find("chromium")
+	parent.awaitTitle(browser, "drawn")
+	field, button := browser.at(50, 40), browser.at(50, 85)
+	parent.call("left_click", map[string]any{"coordinate": field})
+	parent.awaitTitle(browser, "focused")
+	parent.call("type", map[string]any{"text": "Ada"})
+	parent.awaitTitle(browser, "typed Ada.")
+
+	begun := time.Now()
+	forked := parent.call("desktop_fork", nil)
+	t.Logf("forked in %v", time.Since(begun))
+	child := desk{t: t, client: parent.client}
+	var made struct {
+		ID string `json:"desktop_id"`
+	}
+	if err := json.Unmarshal(forked.Structured, &made); err != nil || made.ID == "" {
+		t.Fatalf("desktop_fork answered %s, %v", forked.Structured, err)
+	}
+	child.id = made.ID
+	if first := child.call("left_click", map[string]any{"coordinate": button}); first.Image == nil {
+		t.Errorf("no picture came with the first answer of the fork: %s", first.Text)
+	}
+	child.awaitTitle(browser, "sent Ada.")
+
+	if got := parent.find("chromium").Title; !strings.HasPrefix(got, "typed Ada.") {
+		t.Errorf("the browser of the parent shows %q after the fork has sent the form", got)
+	}
+	parent.call("type", map[string]any{"text": " Lovelace"})
+	parent.awaitTitle(browser, "typed Ada Lovelace.")
+	if got := child.find("chromium").Title; !strings.HasPrefix(got, "sent Ada.") {
+		t.Errorf("the browser of the fork shows %q after the parent was typed into", got)
+	}
+	if a, b := parent.shell("hostname"), child.shell("hostname"); a == b {
+		t.Errorf("both are called %s", a)
+	}
+}
