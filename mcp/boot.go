@@ -26,15 +26,21 @@ type boot struct {
 var errBootClosed = errors.New("the desktop was closed while it was starting")
 
 // start begins to boot a desktop, which goes on when the call that wanted it is
-// given up. The caller holds c.mu.
-func (c *Conversation) start(cfg sandbox.Config) (*boot, error) {
+// given up. It is asked for by the client, or what the conversation needs. The
+// caller holds c.mu.
+func (c *Conversation) start(cfg sandbox.Config, asked bool) (*boot, error) {
 	if c.closed {
 		return nil, errClosed
+	}
+	done, err := c.tenant.reserve()
+	if err != nil {
+		return nil, err
 	}
 	ctx, cancel := context.WithCancelCause(c.ctx)
 	b := &boot{cancel: cancel, stepped: make(chan struct{}), done: make(chan struct{})}
 	c.wg.Go(func() {
 		defer cancel(nil)
+		defer done()
 		d, err := c.desktops.Create(ctx, c.owner, cfg, b.onStep)
 		if err == nil {
 			defer d.Release()
@@ -52,7 +58,10 @@ func (c *Conversation) start(cfg sandbox.Config) (*boot, error) {
 			return
 		}
 		b.info = d.Info()
-		c.made[b.info.ID] = true
+		c.made[b.info.ID] = c.reach == wholly || !asked
+		if c.own == b {
+			c.tenant.lineUp(b.info.ID, c.key)
+		}
 	})
 	return b, nil
 }

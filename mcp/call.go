@@ -9,6 +9,8 @@ import (
 
 	"github.com/vmette/vmette-mcp/desktop"
 	"github.com/vmette/vmette-mcp/mcp/picture"
+	"github.com/vmette/vmette-mcp/mcp/quota"
+	"github.com/vmette/vmette-mcp/mcp/rpc"
 	"github.com/vmette/vmette-mcp/sandbox"
 )
 
@@ -38,7 +40,7 @@ func (c *call) act(ctx context.Context, r request) *mcp.CallToolResult {
 		return c.rejected(ctx, r.id, c.refuse(err))
 	}
 	if !inTurn(a) {
-		arrivalOf(ctx).pass(nil)
+		rpc.ArrivalOf(ctx).Pass(nil)
 		return c.actNow(ctx, r, deed{asked: a, show: show})
 	}
 	return c.takeTurn(ctx, r.id, isComputerAction(a), func() *mcp.CallToolResult {
@@ -219,6 +221,7 @@ func (c *call) explain(err error) string {
 	var (
 		gone     *goneError
 		notReady *NotReadyError
+		limit    *quota.Error
 		why      = plainText(err.Error(), maxErrorText)
 	)
 	switch {
@@ -233,9 +236,13 @@ func (c *call) explain(err error) string {
 		return fmt.Sprintf("%s was not done: %s. desktop_list shows the desktops there are.", c.what, why)
 	case errors.Is(err, errNoOwn):
 		return fmt.Sprintf("%s was not done: %s. desktop_list shows the desktops there are.", c.what, why)
+	case errors.As(err, &limit):
+		return fmt.Sprintf("%s was not done: %v.", c.what, limit)
+	case errors.Is(err, errNoSession):
+		return fmt.Sprintf("%s was not done: %s. Call desktop_create, and send the desktop_id that it answers with in every call.", c.what, why)
 	case errors.Is(err, sandbox.ErrCapacity):
 		return fmt.Sprintf("No desktop could be started: %s. End one with desktop_close (desktop_list shows them), or try again later.", why)
-	case errors.Is(err, errClosed), errors.Is(err, errBootClosed), errors.Is(err, errCancelled):
+	case errors.Is(err, errClosed), errors.Is(err, errBootClosed), errors.Is(err, rpc.ErrCancelled):
 		return fmt.Sprintf("%s was given up: %s.", c.what, why)
 	case errors.Is(err, sandbox.ErrStartFailed), errors.Is(err, sandbox.ErrTimeout):
 		return fmt.Sprintf("The desktop did not start: %s\nTry once more; if that fails as well, the person who runs this server finds the cause with: vmette-mcp doctor", why)

@@ -5,22 +5,23 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"sync"
 
 	"github.com/vmette/vmette-mcp/sandbox"
 )
 
-// Conversation is one client's run of work. It owns the desktops it makes:
-// one of its own, booted when it is first needed, and those that the client
-// asked for. It is safe for concurrent use; [Conversation.Close] must end it.
+// Conversation is one client's run of work. It makes desktops: one of its own,
+// booted when it is first needed, and those that the client asks for; its reach
+// says which of them end with it. It is safe for concurrent use; [Conversation.Close] must end it.
 type Conversation struct {
+	tenant   *tenant
+	reach    reach
+	key      string // of the line for its own desktop
 	owner    string
 	desktops Desktops
 	images   Images
 	log      *slog.Logger
-	turns    queue
 
 	ctx    context.Context // of the boots; ends with the conversation
 	cancel context.CancelCauseFunc
@@ -28,9 +29,8 @@ type Conversation struct {
 
 	mu     sync.Mutex
 	closed bool
-	own    *boot             // of the conversation's own desktop; nil until it is needed
-	made   map[string]bool   // desktops that Close ends
-	sights map[string]*sight // what the model knows of each desktop
+	own    *boot           // of the conversation's own desktop; nil until it is needed
+	made   map[string]bool // desktops, and whether Close ends them
 
 	unclaimed []*boot // those whose desktop_create was given up, oldest first
 }
@@ -47,22 +47,8 @@ type goneError struct {
 func (e *goneError) Error() string { return e.err.Error() }
 func (e *goneError) Unwrap() error { return e.err }
 
-// newConversation returns a conversation whose desktops belong to owner.
-func (s *Server) newConversation(owner string) *Conversation {
-	c := &Conversation{
-		owner:    owner,
-		desktops: s.cfg.Desktops,
-		images:   s.cfg.Images,
-		log:      s.log,
-		made:     make(map[string]bool),
-		sights:   make(map[string]*sight),
-	}
-	c.ctx, c.cancel = context.WithCancelCause(context.Background())
-	return c
-}
-
-// Close ends the conversation: boots under way are given up and all its
-// desktops are ended, side by side. It returns when they are gone or ctx is
+// Close ends the conversation: boots under way are given up and the desktops that it
+// owns are ended, side by side. It returns when they are gone or ctx is
 // done; a boot that is not given up by then is left to the owner of Desktops.
 func (c *Conversation) Close(ctx context.Context) error {
 	c.mu.Lock()
@@ -74,19 +60,38 @@ func (c *Conversation) Close(ctx context.Context) error {
 		all = append(all, fmt.Errorf("give up boots: %w", err))
 	}
 
-	c.mu.Lock()
-	made := slices.Collect(maps.Keys(c.made))
-	c.mu.Unlock()
-	errs := make(chan error, len(made))
-	for _, id := range made {
+	defer c.tenant.leave(c)
+	ends := c.ends()
+	errs := make(chan error, len(ends))
+	for _, id := range ends {
 		go func() { errs <- c.desktops.End(ctx, c.owner, id) }()
 	}
-	for range made {
+	for range ends {
 		if err := <-errs; err != nil && !errors.Is(err, sandbox.ErrNoDesktop) {
 			all = append(all, fmt.Errorf("end desktop: %w", err))
 		}
 	}
 	return errors.Join(all...)
+}
+
+// ends returns the desktops that end with the conversation.
+func (c *Conversation) ends() (ids []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id, ends := range c.made {
+		if ends {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// Empty reports whether nothing ends with the conversation.
+func (c *Conversation) Empty() bool {
+	c.mu.Lock()
+	starting := c.own != nil && !c.own.ended() || len(c.unclaimed) > 0
+	c.mu.Unlock()
+	return !starting && len(c.ends()) == 0
 }
 
 // wait waits for wg, or until ctx is done.
@@ -108,6 +113,9 @@ func wait(ctx context.Context, wg *sync.WaitGroup) error {
 // it boots when there is none.
 func (c *Conversation) use(ctx context.Context, id string, p *progress) (Desktop, error) {
 	own := id == ""
+	if own && c.reach == stateless {
+		return nil, errNoSession
+	}
 	if own {
 		b, err := c.ownBoot(ctx)
 		if err != nil {
@@ -155,7 +163,7 @@ func (c *Conversation) ownBoot(ctx context.Context) (*boot, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.own == nil {
-		if c.own, err = c.start(cfg); err != nil {
+		if c.own, err = c.start(cfg, false); err != nil {
 			return nil, err
 		}
 	}
@@ -174,15 +182,17 @@ func (c *Conversation) create(ctx context.Context) (b *boot, own bool, err error
 	defer c.mu.Unlock()
 	for len(c.unclaimed) > 0 {
 		b, c.unclaimed = c.unclaimed[0], c.unclaimed[1:]
-		if !b.ended() || c.made[b.info.ID] {
+		if _, made := c.made[b.info.ID]; made || !b.ended() {
 			return b, b == c.own, nil
 		}
 	}
-	b, err = c.start(cfg)
-	if own = c.own == nil; own {
+	if b, err = c.start(cfg, true); err != nil {
+		return nil, false, err
+	}
+	if own = c.own == nil && c.reach != stateless; own {
 		c.own = b
 	}
-	return b, own, err
+	return b, own, nil
 }
 
 // giveUp is told that the client gave up the call that made b, and so never
@@ -217,7 +227,10 @@ func (c *Conversation) end(ctx context.Context, id string) (string, error) {
 	return id, err
 }
 
-var errNoOwn = errors.New("this conversation has no desktop of its own")
+var (
+	errNoOwn     = errors.New("this conversation has no desktop of its own")
+	errNoSession = errors.New("calls stand for themselves in this revision of the protocol, so the desktop must be named")
+)
 
 // forget drops what is kept of a desktop that is gone, and reports whether it
 // was the conversation's own.
@@ -225,7 +238,7 @@ func (c *Conversation) forget(id string) (own bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.made, id)
-	delete(c.sights, id)
+	c.tenant.forget(id)
 	if own = c.isOwn(id); own {
 		c.own = nil
 	}
@@ -251,8 +264,9 @@ func (c *Conversation) ownID() string {
 // turn joins the line of the desktop that a call is for. The conversation's own
 // has one line, however it is named.
 func (c *Conversation) turn(id string) *turn {
-	if id == c.ownID() {
-		id = ""
+	key := c.key
+	if id != "" {
+		key = c.tenant.line(id)
 	}
-	return c.turns.join(id)
+	return c.tenant.turns.join(key)
 }

@@ -11,7 +11,7 @@ func (c *Conversation) useRunning(ctx context.Context, id string, p *progress) (
 	c.mu.Lock()
 	none := c.own == nil
 	c.mu.Unlock()
-	if id == "" && none {
+	if id == "" && none && c.reach != stateless {
 		return nil, errNoOwn
 	}
 	return c.use(ctx, id, p)
@@ -33,6 +33,11 @@ func (c *Conversation) fork(ctx context.Context, id string) (sandbox.Info, error
 	stop := context.AfterFunc(c.ctx, func() { cancel(context.Cause(c.ctx)) })
 	defer stop()
 
+	done, err := c.tenant.reserve()
+	if err != nil {
+		return sandbox.Info{}, err
+	}
+	defer done()
 	d, err := c.desktops.Fork(ctx, c.owner, id, nil)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -48,10 +53,12 @@ func (c *Conversation) fork(ctx context.Context, id string) (sandbox.Info, error
 		return sandbox.Info{}, context.Cause(ctx)
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.made[info.ID] = true
+	c.made[info.ID] = c.reach == wholly
+	c.mu.Unlock()
+	c.tenant.mu.Lock()
+	defer c.tenant.mu.Unlock()
 	// No frame of the one is a frame of the other.
-	of := c.sight(id).count
-	c.sight(info.ID).count.base = of.base + of.last
+	of := c.tenant.sight(id).count
+	c.tenant.sight(info.ID).count.base = of.base + of.last
 	return info, nil
 }

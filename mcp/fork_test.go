@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/vmette/vmette-mcp/desktop"
+	"github.com/vmette/vmette-mcp/mcp/rpc"
 	"github.com/vmette/vmette-mcp/sandbox"
 )
 
@@ -17,7 +18,7 @@ type lateHost struct {
 
 func (h lateHost) Fork(ctx context.Context, owner, id string, onStep func(string)) (Desktop, error) {
 	d, err := h.fakeHost.Fork(ctx, owner, id, onStep)
-	h.giveUp(errCancelled)
+	h.giveUp(rpc.ErrCancelled)
 	return d, err
 }
 
@@ -30,13 +31,13 @@ func TestForkThatNobodyHearsOfEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conv := s.newConversation("me")
+	conv := s.newTenant("me", nil).converse(wholly)
 	d, err := conv.use(t.Context(), "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	d.Release()
-	if _, err := conv.fork(ctx, d.Info().ID); !errors.Is(err, errCancelled) {
+	if _, err := conv.fork(ctx, d.Info().ID); !errors.Is(err, rpc.ErrCancelled) {
 		t.Errorf("fork: %v, want that it was given up", err)
 	}
 	if list := host.List("me"); len(list) != 1 || list[0].ID != d.Info().ID {
@@ -60,7 +61,7 @@ func TestForksEndWithTheirConversation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conv := s.newConversation("me")
+	conv := s.newTenant("me", nil).converse(wholly)
 	d, err := conv.use(t.Context(), "", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +71,7 @@ func TestForksEndWithTheirConversation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.newConversation("somebody else").use(t.Context(), info.ID, nil); !errors.Is(err, sandbox.ErrNoDesktop) {
+	if _, err := s.newTenant("somebody else", nil).converse(wholly).use(t.Context(), info.ID, nil); !errors.Is(err, sandbox.ErrNoDesktop) {
 		t.Errorf("another owner uses the fork: %v", err)
 	}
 	if want := (desktop.Size{Width: 320, Height: 200}); info.Size != want {

@@ -12,6 +12,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 
 	"github.com/vmette/vmette-mcp/desktop"
+	"github.com/vmette/vmette-mcp/mcp/rpc"
 )
 
 const (
@@ -196,7 +197,7 @@ func unsupported(name, instead string) tool {
 		hints:       look,
 		output:      UnsupportedOutcome{},
 		run: func(ctx context.Context, _ *call, _ values) *mcp.CallToolResult {
-			arrivalOf(ctx).pass(nil)
+			rpc.ArrivalOf(ctx).Pass(nil)
 			r := result(UnsupportedOutcome{"unsupported", instead},
 				fmt.Sprintf("%s was not done: it controls a browser, and this is a desktop. Instead: %s.", name, instead))
 			r.IsError = true

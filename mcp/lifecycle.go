@@ -9,6 +9,7 @@ import (
 
 	"github.com/mark3labs/mcp-go/mcp"
 
+	"github.com/vmette/vmette-mcp/mcp/rpc"
 	"github.com/vmette/vmette-mcp/sandbox"
 )
 
@@ -82,7 +83,7 @@ func (c *call) create(ctx context.Context) *mcp.CallToolResult {
 		own bool
 		err error
 	)
-	arrivalOf(ctx).pass(func() { b, own, err = c.conv.create(ctx) })
+	rpc.ArrivalOf(ctx).Pass(func() { b, own, err = c.conv.create(ctx) })
 	if err != nil {
 		return c.failed(err)
 	}
@@ -95,14 +96,17 @@ func (c *call) create(ctx context.Context) *mcp.CallToolResult {
 	}
 	d := describeDesktop(info, own)
 	use := "Calls without desktop_id use it."
-	if !own {
+	switch {
+	case c.conv.reach == stateless:
+		use = "Send this desktop_id in every call."
+	case !own:
 		use = "Calls without desktop_id use this conversation's own desktop, not this one."
 	}
 	return result(d, fmt.Sprintf("Desktop %s is ready: %s. %s Take a screenshot to see it.", d.DesktopID, d.sentence(), use))
 }
 
 func (c *call) list(ctx context.Context) *mcp.CallToolResult {
-	arrivalOf(ctx).pass(nil)
+	rpc.ArrivalOf(ctx).Pass(nil)
 	out := ListOutcome{Desktops: []DesktopOutcome{}}
 	lines := []string{"No desktop is running. One is started by the first call that needs it."}
 	if list := c.conv.desktops.List(c.conv.owner); len(list) > 0 {
@@ -128,7 +132,7 @@ func (c *call) list(ctx context.Context) *mcp.CallToolResult {
 }
 
 func (c *call) close(ctx context.Context, id string) *mcp.CallToolResult {
-	arrivalOf(ctx).pass(nil)
+	rpc.ArrivalOf(ctx).Pass(nil)
 	id, err := c.conv.end(ctx, id)
 	if errors.Is(err, errBootClosed) {
 		return result(CloseOutcome{}, "The desktop had not started yet; that was given up.")

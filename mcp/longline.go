@@ -3,7 +3,7 @@ package mcp
 import (
 	"encoding/json"
 
-	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/vmette/vmette-mcp/mcp/rpc"
 )
 
 // maxKept bounds what idFinder keeps of a key or an id, in bytes.
@@ -90,33 +90,8 @@ func (f *idFinder) member() {
 
 // found returns the id, nil when the message had none that can be answered.
 func (f *idFinder) found() json.RawMessage {
-	if len(f.id) > maxKept || !isID(f.id) {
+	if len(f.id) > maxKept || !rpc.IsID(f.id) {
 		return nil
 	}
 	return f.id
-}
-
-// isID reports whether raw is a string or a number, as the id of a request is.
-func isID(raw json.RawMessage) bool {
-	return json.Valid(raw) && (kind(raw) == "a string" || kind(raw) == "a number")
-}
-
-// refuseBatch answers a batch of JSON-RPC, which only revision 2025-03-26 of the
-// protocol has: each of its requests is refused by its id.
-func (d *dispatcher) refuseBatch(message []byte) {
-	const why = "batches are not supported: send one message a line"
-	var members []json.RawMessage
-	refused := false
-	if json.Unmarshal(message, &members) == nil {
-		for _, m := range members {
-			var e envelope
-			if json.Unmarshal(m, &e) == nil && e.Method != nil && isID(e.ID) {
-				d.answer(protocolError(e.ID, mcp.INVALID_REQUEST, why))
-				refused = true
-			}
-		}
-	}
-	if !refused {
-		d.answer(protocolError(nil, mcp.INVALID_REQUEST, "the message is not a JSON object: "+why))
-	}
 }

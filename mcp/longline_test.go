@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/vmette/vmette-mcp/mcp/rpc"
 )
 
 func TestIDFinder(t *testing.T) {
@@ -50,7 +52,7 @@ func FuzzIDFinder(f *testing.F) {
 		var finder idFinder
 		finder.feed([]byte(message))
 		got := finder.found()
-		if got != nil && !isID(got) {
+		if got != nil && !rpc.IsID(got) {
 			t.Fatalf("found %q, which is no id", got)
 		}
 		fields, err := splitObject(json.RawMessage(message))
@@ -59,7 +61,7 @@ func FuzzIDFinder(f *testing.F) {
 		}
 		var ids []string
 		for _, f := range fields {
-			if f.name == "id" && isID(f.raw) && len(f.raw) <= maxKept {
+			if f.name == "id" && rpc.IsID(f.raw) && len(f.raw) <= maxKept {
 				ids = append(ids, string(f.raw))
 			}
 		}
@@ -84,7 +86,7 @@ func TestRefusalsNameTheRequest(t *testing.T) {
 	var ids []string
 	for id, answer := range answers(t, lines, 3) {
 		ids = append(ids, id)
-		wants(t, string(answer), "batches are not supported: send one message a line")
+		wants(t, string(answer), "batches are not supported: send one message at a time")
 	}
 	slices.Sort(ids)
 	if diff := cmp.Diff([]string{`"b"`, "1", "null"}, ids); diff != "" {

@@ -6,7 +6,7 @@ import (
 	"github.com/vmette/vmette-mcp/desktop"
 )
 
-// numbering makes the numbers of frames grow for as long as a conversation knows a
+// numbering makes the numbers of frames grow for as long as a client knows a
 // desktop. The guest counts from 1 on each connection, and is connected anew after
 // it was saved, rolled back or lost: a number that a model still has must not name
 // another picture.
@@ -36,7 +36,7 @@ func (n *numbering) of(frame uint64) uint64 {
 	return n.base + frame
 }
 
-// counted is a desktop whose frames are numbered for one conversation.
+// counted is a desktop whose frames are numbered for its client.
 type counted struct {
 	Desktop
 	c  *Conversation
@@ -47,10 +47,10 @@ type counted struct {
 func (d *counted) Do(ctx context.Context, a desktop.Action, o desktop.Observe) (*desktop.Result, error) {
 	res, err := d.Desktop.Do(ctx, a, o)
 	if res != nil && res.Frame != nil {
-		d.c.mu.Lock()
-		defer d.c.mu.Unlock()
+		d.c.tenant.mu.Lock()
+		defer d.c.tenant.mu.Unlock()
 		f := *res.Frame
-		d.c.sight(d.id).count.next(&f)
+		d.c.tenant.sight(d.id).count.next(&f)
 		res.Frame = &f
 	}
 	return res, err
@@ -81,7 +81,7 @@ func (s countedScreen) Region(r desktop.Rect, withCursor bool) (desktop.Picture,
 }
 
 func (d *counted) number(frame uint64) uint64 {
-	d.c.mu.Lock()
-	defer d.c.mu.Unlock()
-	return d.c.sight(d.id).count.of(frame)
+	d.c.tenant.mu.Lock()
+	defer d.c.tenant.mu.Unlock()
+	return d.c.tenant.sight(d.id).count.of(frame)
 }

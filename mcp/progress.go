@@ -6,7 +6,8 @@ import (
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
-	"github.com/mark3labs/mcp-go/server"
+
+	"github.com/vmette/vmette-mcp/mcp/rpc"
 )
 
 // heartbeat is how often a client that asked for progress hears of a call that
@@ -32,10 +33,10 @@ func newProgress(ctx context.Context, req mcp.CallToolRequest) *progress {
 	if req.Params.Meta == nil || req.Params.Meta.ProgressToken == nil {
 		return nil
 	}
-	srv, token := server.ServerFromContext(ctx), req.Params.Meta.ProgressToken
+	token := req.Params.Meta.ProgressToken
 	return startProgress(ctx, req.Params.Name, func(n int, message string) {
 		// It fails when the client does not read; the result is what counts.
-		_ = srv.SendNotificationToClient(ctx, "notifications/progress", map[string]any{
+		_ = rpc.Notify(ctx, "notifications/progress", map[string]any{
 			"progressToken": token,
 			"progress":      n,
 			"message":       message,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"sync"
-	"sync/atomic"
 )
 
 // queue gives out turns, one line for each key. The zero value is ready.
@@ -82,69 +81,4 @@ func (t *turn) leave() {
 		return
 	}
 	t.q.lines[t.key] = line
-}
-
-// arrival lets calls join their lines in the order in which they arrived,
-// although each is handled on a goroutine of its own. A transport hands one to
-// each call, with next in the order of arrival; the call passes once.
-type arrival struct {
-	before <-chan struct{} // closed when the one before has passed; nil for the first
-	passed chan struct{}
-	once   sync.Once
-	latest *atomic.Pointer[arrival] // of all that arrive where this one does
-}
-
-// next returns the arrival after a, which may be nil.
-func (a *arrival) next() *arrival {
-	n := &arrival{passed: make(chan struct{})}
-	if a != nil {
-		n.before, n.latest = a.passed, a.latest
-	} else {
-		n.latest = new(atomic.Pointer[arrival])
-	}
-	n.latest.Store(n)
-	return n
-}
-
-// caughtUp waits until all that have arrived by now have passed. The arrival must
-// have passed itself.
-func (a *arrival) caughtUp(ctx context.Context) {
-	if a == nil {
-		return
-	}
-	select {
-	case <-a.latest.Load().passed:
-	case <-ctx.Done():
-	}
-}
-
-// pass runs f, unless it is nil, once all earlier arrivals have passed. Only
-// the first pass counts. A nil arrival is in no order.
-func (a *arrival) pass(f func()) {
-	if a == nil {
-		if f != nil {
-			f()
-		}
-		return
-	}
-	a.once.Do(func() {
-		if a.before != nil {
-			<-a.before
-		}
-		if f != nil {
-			f()
-		}
-		close(a.passed)
-	})
-}
-
-type arrivalKey struct{}
-
-func withArrival(ctx context.Context, a *arrival) context.Context {
-	return context.WithValue(ctx, arrivalKey{}, a)
-}
-
-func arrivalOf(ctx context.Context) *arrival {
-	a, _ := ctx.Value(arrivalKey{}).(*arrival)
-	return a
 }

@@ -77,27 +77,3 @@ func TestQueueWhoGivesUpIsPassedOver(t *testing.T) {
 		t.Errorf("%d lines are left", len(q.lines))
 	}
 }
-
-func TestArrivalsPassInOrder(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var a *arrival
-		var all []*arrival
-		for range 5 {
-			a = a.next()
-			all = append(all, a)
-		}
-		var order []int // guarded by the order itself
-		for i, a := range slices.Backward(all) {
-			go func() {
-				if i == 2 {
-					a.pass(nil)
-				}
-				a.pass(func() { order = append(order, i) })
-			}()
-		}
-		synctest.Wait()
-		if want := []int{0, 1, 3, 4}; !slices.Equal(order, want) {
-			t.Errorf("passed in the order %v, want %v", order, want)
-		}
-	})
-}

@@ -11,7 +11,9 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 
+	"github.com/vmette/vmette-mcp/mcp/mcpgo"
 	"github.com/vmette/vmette-mcp/mcp/picture"
+	"github.com/vmette/vmette-mcp/mcp/rpc"
 )
 
 // Config says what a [Server] serves. Desktops and Images are needed.
@@ -32,6 +34,7 @@ type Server struct {
 	settings settings
 	log      *slog.Logger
 	mcp      *server.MCPServer
+	handle   rpc.Handler
 }
 
 // New returns a Server. It starts nothing.
@@ -75,7 +78,13 @@ func New(cfg Config) (*Server, error) {
 	for i, t := range tools {
 		s.mcp.AddTool(defined[i], s.handler(t))
 	}
+	s.handle = mcpgo.Handler(s.mcp)
 	return s, nil
+}
+
+// peerConfig is how messages of a client are handled.
+func (s *Server) peerConfig(h rpc.Handler) rpc.Config {
+	return rpc.Config{Handler: h, Ordered: string(mcp.MethodToolsCall), First: string(mcp.MethodInitialize), Logger: s.log}
 }
 
 type conversationKey struct{}
@@ -89,7 +98,7 @@ func withConversation(ctx context.Context, c *Conversation) context.Context {
 // returns an error: what goes wrong is a result that a model can read.
 func (s *Server) handler(t tool) server.ToolHandlerFunc {
 	return func(ctx context.Context, req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-		defer arrivalOf(ctx).pass(nil)
+		defer rpc.ArrivalOf(ctx).Pass(nil)
 		conv, ok := ctx.Value(conversationKey{}).(*Conversation)
 		if !ok {
 			return nil, errClosed
@@ -100,6 +109,9 @@ func (s *Server) handler(t tool) server.ToolHandlerFunc {
 			computer: t.computer,
 			conv:     conv,
 			settings: s.settings,
+		}
+		if err := conv.tenant.call(); err != nil {
+			return c.failed(err), nil
 		}
 		raw := arguments(req)
 		v, err := t.decode(raw)

@@ -4,13 +4,14 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"time"
 
-	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/vmette/vmette-mcp/mcp/rpc"
 )
 
 // Limits of the stdio transport.
@@ -32,24 +33,20 @@ func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) er
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 
-	session := newSession()
-	if err := s.mcp.RegisterSession(ctx, session); err != nil {
-		return fmt.Errorf("register session: %w", err)
-	}
-	defer s.mcp.UnregisterSession(context.WithoutCancel(ctx), session.SessionID())
-	conv := s.newConversation("stdio " + session.SessionID())
-	d := newDispatcher(withConversation(s.mcp.WithContext(ctx, session), conv), s.mcp.HandleMessage, s.log)
+	conv := s.newTenant("stdio "+rand.Text(), nil).converse(wholly)
+	peer := rpc.NewPeer(s.peerConfig(conv.handle))
+	w := newLineWriter()
 
 	written := make(chan struct{})
 	go func() {
 		defer close(written)
-		if err := d.write(out, session.notifications); err != nil {
+		if err := w.write(out); err != nil {
 			cancel(fmt.Errorf("write to client: %w", err))
-			d.discard()
+			w.discard()
 		}
 	}()
 	read := make(chan error, 1)
-	go func() { read <- readMessages(in, d) }()
+	go func() { read <- readMessages(ctx, in, peer, w) }()
 
 	var err error
 	select {
@@ -66,7 +63,8 @@ func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) er
 	err = errors.Join(err, conv.Close(limit))
 	flush, stop := context.WithTimeout(context.WithoutCancel(ctx), flushLimit)
 	defer stop()
-	err = errors.Join(err, d.close(flush))
+	err = errors.Join(err, peer.Close(flush))
+	w.close()
 	select {
 	case <-written:
 	case <-flush.Done():
@@ -75,25 +73,38 @@ func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) er
 	return err
 }
 
-// readMessages hands each line of in to d until in ends.
-func readMessages(in io.Reader, d *dispatcher) error {
+// readMessages hands each line of in to peer until in ends.
+func readMessages(ctx context.Context, in io.Reader, peer *rpc.Peer, w *lineWriter) error {
 	r := bufio.NewReaderSize(in, 64<<10)
-	defer d.begin()
+	var taken []func() // what came together
+	begin := func() {
+		for _, f := range taken {
+			f()
+		}
+		taken = nil
+	}
+	defer begin()
 	for {
 		if !holdsLine(r) {
-			d.begin()
+			begin()
 		}
 		line, err := readLine(r, maxMessage)
 		var long *tooLongError
 		switch {
 		case errors.As(err, &long):
-			d.answer(protocolError(long.id, mcp.INVALID_REQUEST, fmt.Sprintf("the message is longer than %d bytes: send less at once", maxMessage)))
+			w.line(rpc.Refusal(long.id, rpc.CodeInvalid, fmt.Sprintf("the message is longer than %d bytes: send less at once", maxMessage)))
 			continue
 		case err != nil && err != io.EOF:
 			return fmt.Errorf("read from client: %w", err)
 		}
 		if len(line) > 0 {
-			d.receive(line)
+			m, refusals := rpc.Parse(line)
+			for _, refusal := range refusals {
+				w.line(refusal)
+			}
+			if m != nil {
+				taken = append(taken, peer.Take(ctx, m, w))
+			}
 		}
 		if err == io.EOF {
 			return nil
@@ -139,18 +150,4 @@ func readLine(r *bufio.Reader, limit int) ([]byte, error) {
 		}
 		return bytes.TrimSpace(line), err
 	}
-}
-
-func writeLine(out io.Writer, line []byte) error {
-	_, err := out.Write(append(line, '\n'))
-	return err
-}
-
-// encode encodes a message of ours.
-func encode(message any) []byte {
-	b, err := json.Marshal(message)
-	if err != nil { // nothing that we send can fail
-		b, _ = json.Marshal(protocolError(nil, mcp.INTERNAL_ERROR, "the answer could not be encoded"))
-	}
-	return b
 }

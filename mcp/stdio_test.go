@@ -14,9 +14,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/mark3labs/mcp-go/mcp"
-
 	"github.com/vmette/vmette-mcp/desktop"
+	"github.com/vmette/vmette-mcp/mcp/rpc"
 )
 
 func toolCall(id int, name, args string) string {
@@ -57,7 +56,7 @@ func scan(r io.Reader) *bufio.Scanner {
 func TestCallsRunInOrderOfArrival(t *testing.T) {
 	host := newFakeHost()
 	in, out, end := serve(t, host)
-	const n = maxInFlight
+	const n = rpc.MaxInFlight
 	go func() {
 		for i := range n {
 			send(t, in, toolCall(i, "type", fmt.Sprintf(`{"text":"%d"}`, i)))
@@ -266,7 +265,7 @@ func TestFlood(t *testing.T) {
 			send(t, in, toolCall(i, "exec", `{"command":"x"}`))
 		}
 	}()
-	for id, answer := range answers(t, scan(out), n-maxInFlight) {
+	for id, answer := range answers(t, scan(out), n-rpc.MaxInFlight) {
 		if !strings.Contains(string(answer), `"code":-32000`) {
 			t.Errorf("%s was answered with %s", id, answer)
 		}
@@ -294,57 +293,6 @@ func TestLongMessages(t *testing.T) {
 	}
 	if err := end(); err != nil {
 		t.Error(err)
-	}
-}
-
-// The last notification of a call is written before its answer.
-func TestNotificationsComeBeforeTheAnswer(t *testing.T) {
-	const n = 1000
-	s := newSession()
-	d := newDispatcher(t.Context(), func(_ context.Context, m json.RawMessage) mcp.JSONRPCMessage {
-		var n mcp.JSONRPCNotification
-		n.Method = "of " + idOf(m)
-		s.notifications <- n
-		return mcp.JSONRPCResponse{JSONRPC: "2.0"}
-	}, nil)
-	out, in := io.Pipe()
-	go func() {
-		_ = d.write(in, s.notifications)
-		in.Close()
-	}()
-	room := make(chan struct{}, maxInFlight/2) // calls that are not answered yet
-	go func() {
-		for i := range n {
-			room <- struct{}{}
-			d.receive(fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%d,"method":"x"}`, i))
-			d.begin()
-		}
-		if err := d.close(t.Context()); err != nil {
-			t.Error(err)
-		}
-	}()
-	told := make(map[string]bool)
-	answered := 0
-	for lines := scan(out); lines.Scan(); {
-		var m struct {
-			Method string
-			ID     json.RawMessage
-		}
-		if err := json.Unmarshal(lines.Bytes(), &m); err != nil {
-			t.Fatal(err)
-		}
-		if m.Method != "" {
-			told[strings.TrimPrefix(m.Method, "of ")] = true
-			continue
-		}
-		answered++
-		<-room
-		if !told[string(m.ID)] {
-			t.Errorf("call %s was answered before its notification", m.ID)
-		}
-	}
-	if answered != n || len(told) != n {
-		t.Errorf("%d answers and %d notifications of %d arrived", answered, len(told), n)
 	}
 }
 

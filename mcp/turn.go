@@ -6,6 +6,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 
 	"github.com/vmette/vmette-mcp/desktop"
+	"github.com/vmette/vmette-mcp/mcp/rpc"
 )
 
 // notExecuted is the answer to an action that comes after one that failed. The
@@ -35,7 +36,7 @@ func isComputerAction(a desktop.Action) bool {
 // that wait behind it.
 func (c *call) takeTurn(ctx context.Context, id string, computer bool, do func() *mcp.CallToolResult) *mcp.CallToolResult {
 	var t *turn
-	arrivalOf(ctx).pass(func() { t = c.conv.turn(id) })
+	rpc.ArrivalOf(ctx).Pass(func() { t = c.conv.turn(id) })
 	defer t.leave()
 	if err := t.wait(ctx); err != nil {
 		return c.failed(err)
@@ -46,7 +47,7 @@ func (c *call) takeTurn(ctx context.Context, id string, computer bool, do func()
 	}
 	res := do()
 	if halts && res.IsError && ctx.Err() == nil {
-		arrivalOf(ctx).caughtUp(ctx)
+		rpc.ArrivalOf(ctx).CaughtUp(ctx)
 		t.spoil()
 	}
 	return res

@@ -30,15 +30,8 @@ func Handler(s *server.MCPServer) rpc.Handler {
 			return nil
 		}
 		session := newSession()
-		forwarded := make(chan struct{})
-		go func() {
-			defer close(forwarded)
-			session.forward(ctx)
-		}()
-		answer := s.HandleMessage(s.WithContext(ctx, session), m.Raw)
-		close(session.done)
-		<-forwarded
-		return convert(answer)
+		defer session.serve(ctx)()
+		return convert(s.HandleMessage(s.WithContext(ctx, session), m.Raw))
 	}
 }
 
@@ -85,6 +78,20 @@ func (s *session) SessionID() string                                   { return 
 func (s *session) Initialize()                                         { s.initialized.Store(true) }
 func (s *session) Initialized() bool                                   { return s.initialized.Load() }
 func (s *session) NotificationChannel() chan<- mcp.JSONRPCNotification { return s.notifications }
+
+// serve forwards notifications until end is called, which returns once none is
+// left.
+func (s *session) serve(ctx context.Context) (end func()) {
+	forwarded := make(chan struct{})
+	go func() {
+		defer close(forwarded)
+		s.forward(ctx)
+	}()
+	return func() {
+		close(s.done)
+		<-forwarded
+	}
+}
 
 // forward sends notifications on until the request has been handled and none is
 // left. They fail when nobody reads them any more.

@@ -94,7 +94,6 @@ type Account struct {
 	traffic *rate.Limiter // nil without a limit
 
 	mu       sync.Mutex
-	desktops int
 	sessions int
 	held     int64
 }
@@ -114,7 +113,7 @@ func newAccount(l Limits) *Account {
 func (a *Account) atRest() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.desktops == 0 && a.sessions == 0 && a.held == 0 && full(a.calls) && full(a.traffic)
+	return a.sessions == 0 && a.held == 0 && full(a.calls) && full(a.traffic)
 }
 
 func full(l *rate.Limiter) bool { return l == nil || l.Tokens() >= float64(l.Burst()) }
@@ -136,29 +135,27 @@ func missing(l *rate.Limiter, n float64) time.Duration {
 	return max(time.Millisecond, time.Duration((n-l.Tokens())/float64(l.Limit())*float64(time.Second)))
 }
 
-// Desktop takes one desktop, which free gives back; it may be called more than
-// once.
-func (a *Account) Desktop() (free func(), err error) {
-	return a.take(&a.desktops, a.limits.Desktops, "desktops at once", "close one with desktop_close")
+// Desktop reports whether a client that has n desktops may have another.
+func (a *Account) Desktop(n int) error {
+	if a.limits.Desktops > 0 && n >= a.limits.Desktops {
+		return &Error{Limit: fmt.Sprintf("%d desktops at once", a.limits.Desktops), Mend: "close one with desktop_close, or call again when one has ended"}
+	}
+	return nil
 }
 
 // Session takes one session of the protocol, which free gives back; it may be
 // called more than once.
 func (a *Account) Session() (free func(), err error) {
-	return a.take(&a.sessions, a.limits.Sessions, "sessions at once", "end one")
-}
-
-func (a *Account) take(n *int, limit int, what, mend string) (free func(), err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if limit > 0 && *n >= limit {
-		return nil, &Error{Limit: fmt.Sprintf("%d %s", limit, what), Mend: mend}
+	if a.limits.Sessions > 0 && a.sessions >= a.limits.Sessions {
+		return nil, &Error{Limit: fmt.Sprintf("%d sessions at once", a.limits.Sessions), Mend: "end one"}
 	}
-	*n++
+	a.sessions++
 	return sync.OnceFunc(func() {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		*n--
+		a.sessions--
 	}), nil
 }
 

@@ -35,26 +35,32 @@ func TestCalls(t *testing.T) {
 	})
 }
 
-func TestDesktopsAndSessions(t *testing.T) {
-	b := NewBook(Limits{Desktops: 1, Sessions: 1})
-	for what, take := range map[string]func(*Account) (func(), error){"desktops": (*Account).Desktop, "sessions": (*Account).Session} {
-		free, err := take(b.Of("alice"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = take(b.Of("alice"))
-		refused(t, err, "1 "+what+" at once is reached")
-		if _, err := take(b.Of("bob")); err != nil {
-			t.Errorf("another client: %v", err)
-		}
-		free()
-		free()
-		if _, err := take(b.Of("alice")); err != nil {
-			t.Errorf("once it is free: %v", err)
-		}
-		if _, err := take(b.Of("alice")); err == nil {
-			t.Error("freeing it twice made room for two")
-		}
+func TestDesktops(t *testing.T) {
+	a := NewBook(Limits{Desktops: 2}).Of("alice")
+	if err := a.Desktop(1); err != nil {
+		t.Error(err)
+	}
+	refused(t, a.Desktop(2), "the limit of 2 desktops at once is reached: close one")
+}
+
+func TestSessions(t *testing.T) {
+	b := NewBook(Limits{Sessions: 1})
+	free, err := b.Of("alice").Session()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = b.Of("alice").Session()
+	refused(t, err, "1 sessions at once is reached")
+	if _, err := b.Of("bob").Session(); err != nil {
+		t.Errorf("another client: %v", err)
+	}
+	free()
+	free()
+	if _, err := b.Of("alice").Session(); err != nil {
+		t.Errorf("once it is free: %v", err)
+	}
+	if _, err := b.Of("alice").Session(); err == nil {
+		t.Error("freeing it twice made room for two")
 	}
 }
 

@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 )
 
 // Arrival lets calls do something in the order in which they arrived, although
@@ -12,15 +13,31 @@ type Arrival struct {
 	before <-chan struct{} // closed when the one before has passed; nil for the first
 	passed chan struct{}
 	once   sync.Once
+	latest *atomic.Pointer[Arrival] // of all that arrive where this one does
 }
 
 // next returns the arrival after a, which may be nil.
 func (a *Arrival) next() *Arrival {
 	n := &Arrival{passed: make(chan struct{})}
 	if a != nil {
-		n.before = a.passed
+		n.before, n.latest = a.passed, a.latest
+	} else {
+		n.latest = new(atomic.Pointer[Arrival])
 	}
+	n.latest.Store(n)
 	return n
+}
+
+// CaughtUp waits until all that have arrived by now have passed. The arrival must
+// have passed itself.
+func (a *Arrival) CaughtUp(ctx context.Context) {
+	if a == nil {
+		return
+	}
+	select {
+	case <-a.latest.Load().passed:
+	case <-ctx.Done():
+	}
 }
 
 // Pass runs f, unless it is nil, once all earlier arrivals have passed. Only

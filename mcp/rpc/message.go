@@ -160,11 +160,11 @@ func kind(raw json.RawMessage) string {
 		case '{':
 			return "an object"
 		case '[':
-			return "a list"
+			return "an array"
 		case '"':
 			return "a string"
 		case 't', 'f':
-			return "true or false"
+			return "a boolean"
 		case 'n':
 			return "null"
 		}

@@ -19,7 +19,7 @@ func TestParse(t *testing.T) {
 		{`{"method":"","id":1}`, `{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"the method is empty"}}`},
 		{`{"method":1,"id":1}`, `{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"the method is not a string, or the error of an answer is none"}}`},
 		{`{"method":"a","id":{}}`, `{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"the id is neither a string nor a number"}}`},
-		{`{"method":"a","id":1,"params":[1]}`, `{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"params is a list: send an object"}}`},
+		{`{"method":"a","id":1,"params":[1]}`, `{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"params is an array: send an object"}}`},
 		{`[{"method":"a","id":1}]`, `{"jsonrpc":"2.0","id":1,"error":{"code":-32600,"message":"batches are not supported: send one message at a time"}}`},
 		{`[{"method":"a"}]`, `{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"the message is not a JSON object: batches are not supported: send one message at a time"}}`},
 		{`17`, `{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"the message is not a JSON object: batches are not supported: send one message at a time"}}`},

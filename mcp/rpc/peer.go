@@ -74,30 +74,37 @@ func NewPeer(cfg Config) *Peer {
 }
 
 // Receive takes a message. It returns at once for a request, which is handled
-// under ctx; sink gets what belongs to it. Messages are handled in the order in
-// which they are received.
+// under ctx; sink gets what belongs to it.
 func (p *Peer) Receive(ctx context.Context, m *Message, sink Sink) {
+	p.Take(ctx, m, sink)()
+}
+
+// Take is like Receive, but has a request wait until begin is called, once.
+// Messages that came together are taken together, so that a call that fails at
+// once knows what was asked for with it.
+func (p *Peer) Take(ctx context.Context, m *Message, sink Sink) (begin func()) {
 	switch {
 	case m.IsAnswer():
 		p.answered(m)
 	case m.IsRequest():
-		p.request(ctx, m, sink)
+		return p.request(ctx, m, sink)
 	case m.Method == "notifications/cancelled":
 		p.cancel(m.Params)
 	default:
 		p.handle(ctx, m)
 	}
+	return func() {}
 }
 
-// request handles a request, unless there is no room for it.
-func (p *Peer) request(ctx context.Context, m *Message, sink Sink) {
+// request prepares the handling of a request, unless there is no room for it.
+func (p *Peer) request(ctx context.Context, m *Message, sink Sink) (begin func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	r := &request{peer: p, sink: sink}
 	if why := p.begin(m, r, cancel); why != nil {
 		cancel(nil)
 		sink.Send(Outgoing{Data: encodeAnswer(m.ID, &Answer{Error: why}), Answer: true, Code: why.Code})
 		sink.Close()
-		return
+		return func() {}
 	}
 	serve := func() {
 		defer p.wg.Done()
@@ -120,9 +127,9 @@ func (p *Peer) request(ctx context.Context, m *Message, sink Sink) {
 	}
 	if m.Method == p.cfg.First {
 		serve()
-		return
+		return func() {}
 	}
-	go serve()
+	return func() { go serve() }
 }
 
 // begin counts a request as in flight, or says why it cannot be.

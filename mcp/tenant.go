@@ -1,0 +1,147 @@
+package mcp
+
+import (
+	"context"
+	"crypto/rand"
+	"sync"
+
+	"github.com/vmette/vmette-mcp/mcp/quota"
+	"github.com/vmette/vmette-mcp/mcp/rpc"
+)
+
+// tenant is one client, as far as rights are concerned: whose desktops are, who
+// may name them, and what all conversations of it share. Two of them that use
+// one desktop take turns on it.
+type tenant struct {
+	s       *Server
+	name    string
+	account *quota.Account // nil bounds nothing
+	turns   queue          // a line for each desktop
+
+	mu       sync.Mutex
+	starting int               // desktops on their way
+	lines    map[string]string // keys of lines in turns, of desktops that have another one than their id
+	sights   map[string]*sight // what is known of each desktop
+}
+
+func (s *Server) newTenant(name string, account *quota.Account) *tenant {
+	return &tenant{s: s, name: name, account: account, lines: make(map[string]string), sights: make(map[string]*sight)}
+}
+
+// reserve counts a desktop as on its way until done is called, unless the client
+// has too many.
+func (t *tenant) reserve() (done func(), err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.account != nil {
+		if err := t.account.Desktop(len(t.s.cfg.Desktops.List(t.name)) + t.starting); err != nil {
+			return nil, err
+		}
+	}
+	t.starting++
+	return sync.OnceFunc(func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.starting--
+	}), nil
+}
+
+// call counts a call of a tool.
+func (t *tenant) call() error {
+	if t.account == nil {
+		return nil
+	}
+	return t.account.Call()
+}
+
+// line returns the key of the line for a desktop.
+func (t *tenant) line(id string) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if key, ok := t.lines[id]; ok {
+		return key
+	}
+	return id
+}
+
+// lineUp gives a desktop the line with this key: that of those who waited for it
+// before it had an id.
+func (t *tenant) lineUp(id, key string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.lines[id] = key
+}
+
+// forget drops what is kept of a desktop that is gone.
+func (t *tenant) forget(id string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.lines, id)
+	delete(t.sights, id)
+}
+
+// maxSights is how many desktops are known before it is looked which of them are
+// gone.
+const maxSights = 64
+
+// sight returns what is known of a desktop. The caller holds mu.
+func (t *tenant) sight(id string) *sight {
+	s := t.sights[id]
+	if s != nil {
+		return s
+	}
+	if len(t.sights) >= maxSights {
+		there := make(map[string]bool)
+		for _, info := range t.s.cfg.Desktops.List(t.name) {
+			there[info.ID] = true
+		}
+		for old := range t.sights {
+			if !there[old] {
+				delete(t.sights, old)
+				delete(t.lines, old)
+			}
+		}
+	}
+	s = &sight{models: make(map[*Conversation]*model)}
+	t.sights[id] = s
+	return s
+}
+
+// leave drops what the model of a conversation knows.
+func (t *tenant) leave(c *Conversation) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, s := range t.sights {
+		delete(s.models, c)
+	}
+}
+
+// reach says what a conversation owns.
+type reach int
+
+const (
+	wholly    reach = iota // every desktop that it makes
+	partly                 // its own, but not those that were asked for: their ids outlive it
+	stateless              // none: it has no own one, and names those it uses
+)
+
+// converse begins a conversation.
+func (t *tenant) converse(r reach) *Conversation {
+	c := &Conversation{
+		tenant:   t,
+		reach:    r,
+		key:      rand.Text(),
+		owner:    t.name,
+		desktops: t.s.cfg.Desktops,
+		images:   t.s.cfg.Images,
+		log:      t.s.log,
+		made:     make(map[string]bool),
+	}
+	c.ctx, c.cancel = context.WithCancelCause(context.Background())
+	return c
+}
+
+// handle handles a message of the conversation.
+func (c *Conversation) handle(ctx context.Context, m *rpc.Message) *rpc.Answer {
+	return c.tenant.s.handle(withConversation(ctx, c), m)
+}
