@@ -51,8 +51,10 @@ func (b *Browser) Open(ctx context.Context, address string) (notice string, err 
 	if err != nil {
 		return "", err
 	}
-	if home, err := os.UserHomeDir(); err == nil && handOver(ctx, program, home, address) {
-		return "", nil
+	if home, err := os.UserHomeDir(); err == nil {
+		if taken, err := handOver(ctx, handOverLimit, program, home, address); taken || err != nil {
+			return "", err
+		}
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
