@@ -39,6 +39,7 @@ func Run(ctx context.Context, log *bootlog.Log, agent string) (desktop.Boot, err
 	if err := loadModules("/", desktop.ModulesFile); err != nil {
 		return desktop.Boot{}, err
 	}
+	takeConsole("/dev/console")
 	log.Phase("modules")
 
 	ctx, cancel := context.WithTimeout(ctx, deviceTimeout)
