@@ -189,7 +189,7 @@ func (c *call) undone(d Desktop, res *desktop.Result, err error) *mcp.CallToolRe
 	c.conv.observed(d.Info().ID, res.Frame)
 	var failure *desktop.Error
 	if !errors.As(err, &failure) {
-		if errors.Is(err, sandbox.ErrStopped) {
+		if errors.Is(err, sandbox.ErrNoDesktop) {
 			err = &goneError{c.conv.forget(d.Info().ID), err}
 		}
 		return refusal(withNotices(res.Notices, c.explain(err)))

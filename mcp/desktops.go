@@ -53,7 +53,8 @@ type Desktops interface {
 type Desktop interface {
 	Info() sandbox.Info
 
-	// Do performs one action; see [sandbox.Session.Do].
+	// Do performs one action; see [sandbox.Lease.Do]. The error matches
+	// [sandbox.ErrNoDesktop] when the desktop has ended, and only then.
 	Do(ctx context.Context, a desktop.Action, o desktop.Observe) (*desktop.Result, error)
 
 	// Screen returns what is known of the screen.
@@ -118,9 +119,5 @@ func (s sandboxes) Fork(ctx context.Context, owner, id string, onStep func(strin
 }
 
 type lease struct{ *sandbox.Lease }
-
-func (l lease) Do(ctx context.Context, a desktop.Action, o desktop.Observe) (*desktop.Result, error) {
-	return l.Session().Do(ctx, a, o)
-}
 
 func (l lease) Screen() Screen { return l.Session().Screen() }

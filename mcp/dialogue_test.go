@@ -201,7 +201,7 @@ func (d *dialogue) happen(command string) {
 	case "stopped":
 		d.host.do = func(context.Context, *fakeDesktop, desktop.Action, desktop.Observe) (*desktop.Result, error) {
 			d.host.lose("it powered itself off")
-			return nil, fmt.Errorf("%w: it powered itself off", sandbox.ErrStopped)
+			return nil, fmt.Errorf("%w: this one has ended, it powered itself off", sandbox.ErrNoDesktop)
 		}
 	case "notice":
 		d.host.do = func(ctx context.Context, f *fakeDesktop, a desktop.Action, o desktop.Observe) (*desktop.Result, error) {

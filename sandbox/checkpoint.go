@@ -192,7 +192,7 @@ func (m *Manager) swap(ctx context.Context, e *entry, old *Session, snap *Snapsh
 		return err
 	}
 	m.mu.Lock()
-	if e.closed || e.ending {
+	if e.closed || e.ending || old.ending().Reason != "" {
 		m.mu.Unlock()
 		session.Stop()
 		return ErrStopped

@@ -3,6 +3,7 @@ package sandbox_test
 import (
 	"errors"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -13,10 +14,10 @@ import (
 	"github.com/vmette/vmette-mcp/sandbox"
 )
 
-// says runs a command in the sandbox that a lease is for now.
+// says runs a command in the sandbox of a lease.
 func says(t *testing.T, l *sandbox.Lease, command string) string {
 	t.Helper()
-	res, err := l.Session().Do(t.Context(), desktop.Exec{Command: command}, desktop.Observe{})
+	res, err := l.Do(t.Context(), desktop.Exec{Command: command}, desktop.Observe{})
 	if err != nil {
 		t.Fatalf("%s: %v", command, err)
 	}
@@ -179,5 +180,62 @@ func TestFailedRollbackChangesNothing(t *testing.T) {
 	}
 	if got := says(t, l, "note"); got != "kept" {
 		t.Errorf("it remembers %q", got)
+	}
+}
+
+// What comes while a sandbox is rolled back is done in what it is rolled back to:
+// the sandbox does not look as if it had ended.
+func TestActionThatComesDuringARollbackIsDoneAfterIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, b := manager(t, t.TempDir(), nil)
+		l := create(t, m, "alice")
+		defer l.Release()
+		id := l.Info().ID
+		says(t, l, "note saved")
+		if _, err := m.Checkpoint(t.Context(), "alice", id, sandbox.CheckpointOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		says(t, l, "note later")
+		type answer struct {
+			res *desktop.Result
+			err error
+		}
+		answers := make(chan answer, 1)
+		_, err := m.Rollback(t.Context(), "alice", id, "", func(step string) {
+			if step != warm {
+				return
+			}
+			go func() {
+				res, err := l.Do(t.Context(), desktop.Exec{Command: "note"}, desktop.Observe{})
+				answers <- answer{res, err}
+			}()
+			synctest.Wait()
+			if len(answers) > 0 {
+				t.Error("the action did not wait for the rollback")
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := <-answers
+		if got.err != nil {
+			t.Fatal(got.err)
+		}
+		if said := string(got.res.Stdout); said != "saved" || b.Running() != 1 {
+			t.Errorf("the action was answered with %q, and %d machines run", said, b.Running())
+		}
+	})
+}
+
+func TestLeaseOfWhatHasEndedSaysWhy(t *testing.T) {
+	m, _ := manager(t, t.TempDir(), nil)
+	l := create(t, m, "alice")
+	defer l.Release()
+	if err := m.End(t.Context(), "alice", l.Info().ID); err != nil {
+		t.Fatal(err)
+	}
+	_, err := l.Do(t.Context(), desktop.CursorPosition{}, desktop.Observe{})
+	if !errors.Is(err, sandbox.ErrNoDesktop) || !strings.Contains(err.Error(), "it was closed") {
+		t.Errorf("Do: %v, want ErrNoDesktop and why", err)
 	}
 }

@@ -1,8 +1,13 @@
 package sandbox
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"time"
+
+	"github.com/vmette/vmette-mcp/desktop"
 )
 
 // Lease keeps a sandbox alive while a call uses it: one that is leased is never
@@ -16,6 +21,28 @@ type Lease struct {
 // Session returns the sandbox. It is another one after a rollback.
 func (l *Lease) Session() *Session {
 	return l.m.look(l.e).session
+}
+
+// Do performs one action on the sandbox; see [Session.Do]. One that comes while the
+// sandbox is rolled back waits, and is done in what it was rolled back to. Once the
+// sandbox has ended the error matches [ErrNoDesktop] and says why.
+func (l *Lease) Do(ctx context.Context, a desktop.Action, o desktop.Observe) (*desktop.Result, error) {
+	for {
+		s := l.Session()
+		if err := s.actions.enter(ctx); err != nil {
+			return nil, fmt.Errorf("wait until the desktop is saved: %w", err)
+		}
+		if s != l.Session() {
+			s.actions.leave() // nothing was sent, so nothing is done twice
+			continue
+		}
+		res, err := s.do(ctx, a, o)
+		s.actions.leave()
+		if errors.Is(err, ErrStopped) {
+			return res, goneError(s.ending().String()) // no other session follows on one that has ended by itself
+		}
+		return res, err
+	}
 }
 
 // Info describes the sandbox.

@@ -50,6 +50,12 @@ func (s *Session) Do(ctx context.Context, a desktop.Action, o desktop.Observe) (
 		return nil, fmt.Errorf("wait until the desktop is saved: %w", err)
 	}
 	defer s.actions.leave()
+	return s.do(ctx, a, o)
+}
+
+// do is Do for a caller who has entered the gate. The error matches ErrStopped only
+// if nothing was sent to the guest.
+func (s *Session) do(ctx context.Context, a desktop.Action, o desktop.Observe) (*desktop.Result, error) {
 	c, err := s.control(ctx)
 	if err != nil {
 		return nil, err
@@ -170,6 +176,14 @@ func (s *Session) finish(end SessionEnd) {
 	}
 	s.mu.Unlock()
 	s.cancel()
+}
+
+// ending returns how the session ended, or is about to: its Reason is "" while the
+// session runs.
+func (s *Session) ending() SessionEnd {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.end
 }
 
 // run owns the running sandbox: it waits for the end of the machine or of the
