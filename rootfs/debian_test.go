@@ -40,7 +40,7 @@ set -eu
 for a; do
 	case $a in
 	*"tar-out /.vmette '"*) to=${a#*\'}; cp "${0%/*}/meta.tar" "${to%\'}" ;;
-	*"tar-out /usr/lib/modules '"*) to=${a#*\'}; cp "${0%/*}/modules.tar" "${to%\'}" ;;
+	*"tar-out /usr/lib/modules '"* | *"tar-out /.modules/lib/modules '"*) to=${a#*\'}; cp "${0%/*}/modules.tar" "${to%\'}" ;;
 	*"tar-in '"*) from=${a#*\'}; tar -tf "${from%%\'*}" > /dev/null ;;
 	esac
 done

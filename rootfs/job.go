@@ -59,9 +59,12 @@ func (j *Job) pack(ctx context.Context, sources ...tree.Source) (*Manifest, erro
 	}
 	modules := func() (io.ReadCloser, error) { return os.Open(kernel.image.Root) }
 	j.Progress(Progress{Phase: PhaseRead})
-	t, err := tree.Merge(ctx, j.store.limits, append(sources, &tree.Archive{Open: modules, Below: "lib"})...)
+	t, err := tree.Merge(ctx, j.store.limits, sources...)
 	if err != nil {
 		return nil, fmt.Errorf("read the file system: %w", err)
+	}
+	if err := t.Lay(ctx, &tree.Archive{Open: modules, Below: "lib"}); err != nil {
+		return nil, fmt.Errorf("add the modules of the kernel: %w", err)
 	}
 	total := t.Bytes()
 	if err := checkSpace(j.Dir, total); err != nil {

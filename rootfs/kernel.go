@@ -73,7 +73,8 @@ func (r *kernelRecipe) args(work string) []string {
 		"tar-out " + bringOut + " " + quote(filepath.Join(work, metaFile)),
 		"tar-out /.modules/lib/modules " + quote(filepath.Join(work, modulesTar)),
 	} {
-		args = append(args, "--customize-hook="+h)
+		// Nothing is installed, so this is the last hook there is.
+		args = append(args, "--extract-hook="+h)
 	}
 	return append(args, debianTarget(r.suite, r.mirror)...)
 }

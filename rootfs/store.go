@@ -153,8 +153,9 @@ func (s *Store) List() ([]*Image, error) {
 // more digits of an ID. Sandboxes that run keep the files they have open. The
 // error matches [ErrNotBuilt] when there is no such image.
 func (s *Store) Remove(name string) error {
+	spec := name
 	if r, err := s.recipe(name); err == nil {
-		name = r.Name()
+		spec = r.Name()
 	}
 	imgs, err := s.List()
 	if err != nil {
@@ -162,7 +163,8 @@ func (s *Store) Remove(name string) error {
 	}
 	found := false
 	for _, img := range imgs {
-		if img.Name != name && (len(name) < 8 || !strings.HasPrefix(img.ID, name)) {
+		// An ID may look like a spec, too.
+		if img.Name != spec && (len(name) < 8 || !strings.HasPrefix(img.ID, name)) {
 			continue
 		}
 		found = true

@@ -79,8 +79,8 @@ func eachEntry(out *bounded, visit func(*tar.Header, io.Reader) error) error {
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
-		case errors.Is(err, tar.ErrHeader):
-			return fmt.Errorf("archive is not a valid tar archive, plain or with gzip, zstd or xz: %w", err)
+		case errors.Is(err, tar.ErrHeader), errors.Is(err, io.ErrUnexpectedEOF):
+			return fmt.Errorf("this is not a valid tar archive, plain or with gzip, zstd or xz: %w", err)
 		case err != nil && !errors.Is(err, tar.ErrInsecurePath):
 			return err
 		}

@@ -52,23 +52,15 @@ type name struct {
 	source int
 }
 
-// Merge reads the sources, each of which is laid over those before it.
+// Merge reads the sources, each of which is laid over those before it. Together
+// they hold at least one file.
 func Merge(ctx context.Context, limits Limits, sources ...Source) (*Tree, error) {
 	t := &Tree{
-		sources: sources,
-		budget:  newBudget(limits),
-		root:    &node{kind: tar.TypeDir, mode: 0o755, children: make(map[string]name)},
+		budget: newBudget(limits),
+		root:   &node{kind: tar.TypeDir, mode: 0o755, children: make(map[string]name)},
 	}
-	for i, s := range sources {
-		entry := 0
-		err := s.Each(ctx, t.budget.Limits, func(h *tar.Header, _ io.Reader) error {
-			defer func() { entry++ }()
-			if err := t.add(i, entry, h); err != nil {
-				return fmt.Errorf("entry %.200q: %w", h.Name, err)
-			}
-			return nil
-		})
-		if err != nil {
+	for _, s := range sources {
+		if err := t.Lay(ctx, s); err != nil {
 			return nil, err
 		}
 	}
@@ -76,6 +68,20 @@ func Merge(ctx context.Context, limits Limits, sources ...Source) (*Tree, error)
 		return nil, errors.New("there are no files in it")
 	}
 	return t, nil
+}
+
+// Lay lays one more source over the tree. When it fails the tree is of no more
+// use.
+func (t *Tree) Lay(ctx context.Context, s Source) error {
+	source, entry := len(t.sources), 0
+	t.sources = append(t.sources, s)
+	return s.Each(ctx, t.budget.Limits, func(h *tar.Header, _ io.Reader) error {
+		defer func() { entry++ }()
+		if err := t.add(source, entry, h); err != nil {
+			return fmt.Errorf("entry %.200q: %w", h.Name, err)
+		}
+		return nil
+	})
 }
 
 // Has reports whether one of the paths names a file that is not a directory,
