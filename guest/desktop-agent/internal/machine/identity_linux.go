@@ -20,6 +20,10 @@ func SetHostname(root, name string) error {
 
 func writeHostname(root, name string) error {
 	hosts := "127.0.0.1 localhost\n127.0.1.1 " + name + "\n::1 localhost ip6-localhost ip6-loopback\n"
+	// The image of a single program may have no such directory.
+	if err := os.MkdirAll(filepath.Join(root, "etc"), 0o755); err != nil {
+		return err
+	}
 	return errors.Join(
 		os.WriteFile(filepath.Join(root, "etc/hostname"), []byte(name+"\n"), 0o644),
 		os.WriteFile(filepath.Join(root, "etc/hosts"), []byte(hosts), 0o644),
