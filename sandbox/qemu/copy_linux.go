@@ -55,6 +55,7 @@ type clone struct {
 	file   *os.File
 	mapped []byte
 	src    pages
+	copied []span // what the copy is of, since update; the rest of the file says nothing
 }
 
 // newClone returns a clone of src, a memory of size bytes. Either seal or close
@@ -74,15 +75,22 @@ func newClone(src pages, size int64) (*clone, error) {
 
 // copy copies the pages of the source as they are now.
 func (c *clone) copy() error {
-	return eachSpan(c.src, func(s span, _ []byte) error {
+	spans, err := c.src.spans()
+	if err != nil {
+		return err
+	}
+	return eachSpan(spans, func(s span, _ []byte) error {
 		return c.src.read(c.mapped[s.offset:s.offset+s.n], s.offset)
 	})
 }
 
 // update copies those that differ from what was copied before. To compare is
 // several times faster than to copy into memory that is not there yet.
-func (c *clone) update() error {
-	return eachSpan(c.src, func(s span, buf []byte) error {
+func (c *clone) update() (err error) {
+	if c.copied, err = c.src.spans(); err != nil {
+		return err
+	}
+	return eachSpan(c.copied, func(s span, buf []byte) error {
 		now, was := buf[:s.n], c.mapped[s.offset:s.offset+s.n]
 		if err := c.src.read(now, s.offset); err != nil {
 			return err
@@ -97,13 +105,8 @@ func (c *clone) update() error {
 	})
 }
 
-// eachSpan calls do for all pages of src, on all processors. buf has room for a
-// span.
-func eachSpan(src pages, do func(s span, buf []byte) error) error {
-	spans, err := src.spans()
-	if err != nil {
-		return err
-	}
+// eachSpan calls do for each span, on all processors. buf has room for one.
+func eachSpan(spans []span, do func(s span, buf []byte) error) error {
 	errs := make([]error, runtime.GOMAXPROCS(0))
 	var next atomic.Int64
 	var workers sync.WaitGroup

@@ -94,21 +94,6 @@ func copyData(dst, src *os.File) error {
 	})
 }
 
-// overlay copies all that is not a hole, zeros too.
-func overlay(dst, src *os.File) error {
-	buf := make([]byte, copySize)
-	return eachExtent(src, func(offset, n int64) error {
-		b := buf[:n]
-		if _, err := src.ReadAt(b, offset); err != nil {
-			return fmt.Errorf("read %s: %w", src.Name(), err)
-		}
-		if _, err := dst.WriteAt(b, offset); err != nil {
-			return fmt.Errorf("write %s: %w", dst.Name(), err)
-		}
-		return nil
-	})
-}
-
 var zeroPage [pageSize]byte
 
 // writePages writes those pages of b that are not zero, neighbours together.

@@ -35,7 +35,11 @@ func (m *machine) closeMemory() { m.memory.Close() }
 // comes first.
 func (m *machine) load(ctx context.Context) error {
 	if m.state.changed != nil {
-		if err := m.applyChanges(); err != nil {
+		own, err := newPrivatePages(m.child.pid(), m.memory)
+		if err != nil {
+			return err
+		}
+		if err := m.state.applyChanges(own); err != nil {
 			return err
 		}
 	}
@@ -69,21 +73,6 @@ func (m *machine) load(ctx context.Context) error {
 		return errors.New("QEMU refused the state")
 	}
 	return nil
-}
-
-// applyChanges writes what the state has over the memory that it shares.
-func (m *machine) applyChanges() error {
-	own, err := newPrivatePages(m.child.pid(), m.memory)
-	if err != nil {
-		return err
-	}
-	changed := filePages{m.state.changed}
-	return eachSpan(changed, func(s span, buf []byte) error {
-		if err := changed.read(buf[:s.n], s.offset); err != nil {
-			return err
-		}
-		return own.write(buf[:s.n], s.offset)
-	})
 }
 
 // plugVsock puts the vsock device, with which no state can be saved, into the

@@ -114,7 +114,7 @@ func (m *machine) capture(ctx context.Context, memory *clone) (s *state, err err
 		s.memory = copied
 		return s, nil
 	}
-	s.changed = copied
+	s.changed, s.over = copied, memory.copied
 	s.memory, err = share(m.memory)
 	return s, err
 }

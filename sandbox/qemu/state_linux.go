@@ -19,7 +19,8 @@ type state struct {
 
 	devices *os.File // what QEMU says of all but the memory
 	memory  *os.File // the guest's, of all its size
-	changed *os.File // what lies over memory where it is no hole; nil for nothing
+	changed *os.File // what lies over memory at the spans of over; nil for nothing
+	over    []span   // the file may have data beside them, as a file in huge pages does
 
 	standstill time.Duration // of the machine, to be saved
 }
@@ -60,4 +61,38 @@ func (s *state) fits(isolation sandbox.Isolation, cfg sandbox.Config) error {
 			sandbox.ErrInvalidConfig, s.isolation, s.cpus, s.memoryMiB, isolation, cfg.CPUs, cfg.MemoryMiB)
 	}
 	return nil
+}
+
+// applyChanges writes what the state has over the memory that it shares into a
+// process that has mapped that memory.
+func (s *state) applyChanges(own *privatePages) error {
+	return eachSpan(s.over, func(at span, buf []byte) error {
+		if _, err := s.changed.ReadAt(buf[:at.n], at.offset); err != nil {
+			return err
+		}
+		return own.write(buf[:at.n], at.offset)
+	})
+}
+
+// flat returns the memory of a state in one file.
+func (s *state) flat() (*os.File, error) {
+	f, err := newMemory("guest memory", int64(s.memoryMiB)<<20)
+	if err != nil {
+		return nil, err
+	}
+	err = copyData(f, s.memory)
+	if err == nil {
+		err = eachSpan(s.over, func(at span, buf []byte) error {
+			if _, err := s.changed.ReadAt(buf[:at.n], at.offset); err != nil {
+				return err
+			}
+			_, err := f.WriteAt(buf[:at.n], at.offset)
+			return err
+		})
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }

@@ -73,19 +73,6 @@ func (s *state) store(ctx context.Context, dir string) error {
 	return sandbox.WriteRecord(filepath.Join(dir, machineFile), rec)
 }
 
-// flat returns the memory of a state in one file.
-func (s *state) flat() (*os.File, error) {
-	f, err := newMemory("guest memory", int64(s.memoryMiB)<<20)
-	if err != nil {
-		return nil, err
-	}
-	if err := errors.Join(copyData(f, s.memory), overlay(f, s.changed)); err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
-}
-
 // writeFile makes a file that is on the disk when it returns.
 func writeFile(name string, write func(*os.File) error) error {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
