@@ -75,6 +75,7 @@ func (l Launcher) Launch(ctx context.Context, a desktop.Launch) (Launched, error
 // await waits for the window of a job.
 func (l Launcher) await(ctx context.Context, job run.Started, opened <-chan desktop.Window, limit time.Duration) (Launched, error) {
 	launched := Launched{Output: desktop.Output{Job: job.Job, Running: true}}
+	begun := time.Now()
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	over := job.Ended
@@ -96,7 +97,8 @@ func (l Launcher) await(ctx context.Context, job run.Started, opened <-chan desk
 		case <-over:
 			over = nil
 			var err error
-			launched.Output, launched.Text, err = l.Jobs.Output(ctx, desktop.ExecOutput{Job: job.Job}, nil)
+			// It does not wait: the job is over.
+			launched.Output, launched.Text, err = l.Jobs.Output(context.WithoutCancel(ctx), desktop.ExecOutput{Job: job.Job}, nil)
 			if err != nil {
 				return Launched{}, err
 			}
@@ -107,7 +109,7 @@ func (l Launcher) await(ctx context.Context, job run.Started, opened <-chan desk
 				launched.Windows = []desktop.Window{*foreign}
 				return launched, nil
 			}
-			timer.Reset(min(limit, handover))
+			timer.Reset(min(limit-time.Since(begun), handover))
 		case <-timer.C:
 			if over == nil {
 				return Launched{}, ended(launched)
@@ -115,6 +117,9 @@ func (l Launcher) await(ctx context.Context, job run.Started, opened <-chan desk
 			launched.Notice = fmt.Sprintf("no window of the application has appeared within %v: it goes on as job %d, whose output exec_output tells", limit, job.Job)
 			return launched, nil
 		case <-ctx.Done():
+			if over == nil {
+				return Launched{}, desktop.Errorf(desktop.CodeCancelled, "the command had ended with exit code 0, but nobody waited until it had shown a window")
+			}
 			return Launched{}, l.stop(ctx, job)
 		}
 	}

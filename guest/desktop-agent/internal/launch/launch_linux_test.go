@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -159,6 +160,56 @@ func TestLaunchIsCancelled(t *testing.T) {
 	if _, _, err := runner.Output(t.Context(), desktop.ExecOutput{Job: 1}, nil); err == nil {
 		t.Error("the job goes on")
 	}
+}
+
+// fakeJobs are jobs of which the first is over.
+type fakeJobs struct{ Jobs }
+
+func (fakeJobs) Output(context.Context, desktop.ExecOutput, []byte) (desktop.Output, []byte, error) {
+	return desktop.Output{Job: 1}, nil, nil
+}
+
+// What it waits for is not there, so that only time or the caller ends it.
+func TestLaunchAfterTheCommandHasEnded(t *testing.T) {
+	t.Run("keeps to its time", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			const limit = 3 * time.Second
+			over := make(chan struct{})
+			time.AfterFunc(limit-time.Second, func() { close(over) })
+			begun := time.Now()
+			_, err := Launcher{Jobs: fakeJobs{}}.await(t.Context(), run.Started{Job: 1, Ended: over}, nil, limit)
+			wantCode(t, err, desktop.CodeInvalid, "exit code 0")
+			if took := time.Since(begun); took != limit {
+				t.Errorf("it took %v, want %v", took, limit)
+			}
+		})
+	})
+	t.Run("waits a while when there is much time", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			over := make(chan struct{})
+			close(over)
+			begun := time.Now()
+			_, err := Launcher{Jobs: fakeJobs{}}.await(t.Context(), run.Started{Job: 1, Ended: over}, nil, time.Minute)
+			wantCode(t, err, desktop.CodeInvalid, "exit code 0")
+			if took := time.Since(begun); took != handover {
+				t.Errorf("it took %v, want %v", took, handover)
+			}
+		})
+	})
+	t.Run("is cancelled", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			over, result := make(chan struct{}), make(chan error, 1)
+			close(over)
+			go func() {
+				_, err := Launcher{Jobs: fakeJobs{}}.await(ctx, run.Started{Job: 1, Ended: over}, nil, time.Minute)
+				result <- err
+			}()
+			synctest.Wait()
+			cancel()
+			wantCode(t, <-result, desktop.CodeCancelled, "had ended")
+		})
+	})
 }
 
 func TestParseStat(t *testing.T) {
