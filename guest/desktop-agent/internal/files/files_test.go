@@ -9,7 +9,6 @@ import (
 	"os/user"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -177,22 +176,6 @@ func TestReadRefuses(t *testing.T) {
 		_, _, err := d.Read(t.Context(), desktop.ReadFile{Path: path})
 		wantError(t, err, desktop.CodeInvalid, part)
 	}
-}
-
-func TestPermissionIsTheKernels(t *testing.T) {
-	wantError(t, problem("read", "/etc/shadow", &os.PathError{Op: "open", Path: "/etc/shadow", Err: syscall.EACCES}), desktop.CodeInvalid, "sudo")
-	if os.Geteuid() == 0 {
-		return // root may do everything
-	}
-	d := home(t)
-	path := d.put(t, "mine", "x")
-	if err := os.Chmod(path, 0); err != nil {
-		t.Fatal(err)
-	}
-	_, _, err := d.Read(t.Context(), desktop.ReadFile{Path: "mine"})
-	wantError(t, err, desktop.CodeInvalid, "sudo")
-	_, err = d.Write(desktop.WriteFile{Path: "mine", Data: []byte("y")})
-	wantError(t, err, desktop.CodeInvalid, "sudo")
 }
 
 func TestWrite(t *testing.T) {
