@@ -133,7 +133,10 @@ i.focus();
 onmousedown = (e) => e.preventDefault(); // the caret stays
 onclick = () => { n++; document.body.style.background = "#" + (0x100000 + n).toString(16); };
 </script>`)
-	for !restlessKnown(b.d) {
+	for start := time.Now(); !restlessKnown(b.d); {
+		if time.Since(start) > 30*time.Second {
+			t.Fatal("the caret is not known for what it is after 30 s")
+		}
 		settle(t, b.d, SettleOptions{})
 	}
 	var took []time.Duration
