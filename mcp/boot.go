@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/vmette/vmette-mcp/desktop"
 	"github.com/vmette/vmette-mcp/sandbox"
@@ -41,12 +42,14 @@ func (c *Conversation) start(cfg sandbox.Config, asked bool) (*boot, error) {
 	c.wg.Go(func() {
 		defer cancel(nil)
 		defer done()
+		begun := time.Now()
 		d, err := c.desktops.Create(ctx, c.owner, cfg, b.onStep)
 		if err == nil {
 			defer d.Release()
 		} else if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
+		c.tenant.s.metrics.start(err != nil, time.Since(begun))
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		defer close(b.done)

@@ -35,6 +35,7 @@ type Server struct {
 	log      *slog.Logger
 	mcp      *server.MCPServer
 	handle   rpc.Handler
+	metrics  *metrics
 }
 
 // New returns a Server. It starts nothing.
@@ -60,7 +61,8 @@ func New(cfg Config) (*Server, error) {
 			saves:   cfg.Save,
 			grid:    cfg.Profile.grid(),
 		},
-		log: cfg.Logger,
+		log:     cfg.Logger,
+		metrics: newMetrics(),
 		mcp: server.NewMCPServer("vmette-mcp", cfg.Version,
 			server.WithInstructions(cfg.Profile.instructions()),
 			server.WithTitle("Linux desktops in microVMs"),
@@ -122,6 +124,7 @@ func (s *Server) handler(t tool) server.ToolHandlerFunc {
 		defer c.progress.end()
 		begun := time.Now()
 		res := t.run(ctx, c, v)
+		s.metrics.call(t.name, res.IsError, time.Since(begun))
 		s.log.Debug("tool call", "tool", t.name, "error", res.IsError, "took", time.Since(begun))
 		return res, nil
 	}

@@ -114,6 +114,13 @@ func (t *Transport) Sessions() int {
 	return len(t.sessions)
 }
 
+// Closing reports whether new messages are refused.
+func (t *Transport) Closing() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.closing
+}
+
 // Shutdown refuses new messages, waits until those in flight have been handled
 // or ctx is done, ends every session, and returns when that is done. The streams of
 // clients end by it, so that an HTTP server can be shut down after it.
