@@ -14,6 +14,7 @@ func (m *Manager) start(ctx context.Context, cfg Config, opts StartOptions) (*Se
 	}
 	snap, err := t.Get(ctx, cfg)
 	if err == nil {
+		defer snap.Close()
 		var s *Session
 		if s, err = Resume(ctx, t.cfg.Backend, snap, opts); err == nil {
 			return s, nil
@@ -95,6 +96,8 @@ func (m *Manager) Preload(cfg Config) {
 	}
 	go func() {
 		defer end()
-		m.cfg.Templates.Get(ctx, cfg) // whoever needs it will be told
+		if snap, err := m.cfg.Templates.Get(ctx, cfg); err == nil { // else whoever needs it will be told
+			snap.Close()
+		}
 	}()
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/vmette/vmette-mcp/desktop"
@@ -14,9 +15,23 @@ import (
 // started. It never changes and is safe for concurrent use; [Snapshot.Close]
 // frees it.
 type Snapshot struct {
-	cfg   Config
-	boot  desktop.Boot // what the guest in it takes itself for
-	state State
+	cfg     Config
+	boot    desktop.Boot // what the guest in it takes itself for
+	state   *held
+	closing sync.Once
+}
+
+// newSnapshot returns a snapshot that owns state.
+func newSnapshot(cfg Config, boot desktop.Boot, state State) *Snapshot {
+	return &Snapshot{cfg: cfg, boot: boot, state: &held{State: state, holders: 1}}
+}
+
+// share returns another snapshot of the same state, to be closed by itself.
+func (s *Snapshot) share() (*Snapshot, error) {
+	if err := s.state.hold(); err != nil {
+		return nil, err
+	}
+	return &Snapshot{cfg: s.cfg, boot: s.boot, state: s.state}, nil
 }
 
 // Config returns that of the sandbox that was saved, with its defaults filled in.
@@ -25,24 +40,32 @@ func (s *Snapshot) Config() Config { return s.cfg }
 // Standstill returns how long the sandbox stood still to be saved: 0 when that is
 // not known, as of a snapshot that was loaded.
 func (s *Snapshot) Standstill() time.Duration {
-	if m, ok := s.state.(StateMeter); ok {
-		return m.Standstill()
+	m, ok := s.state.State.(StateMeter)
+	if !ok || s.state.hold() != nil {
+		return 0
 	}
-	return 0
+	defer s.state.release()
+	return m.Standstill()
 }
 
 // Size returns how much of the host's memory the snapshot takes, in bytes, apart
 // from what it shares with others: 0 when that is not known.
 func (s *Snapshot) Size() int64 {
-	if m, ok := s.state.(StateMeter); ok {
-		return m.Size()
+	m, ok := s.state.State.(StateMeter)
+	if !ok || s.state.hold() != nil {
+		return 0
 	}
-	return 0
+	defer s.state.release()
+	return m.Size()
 }
 
-// Close frees the memory that the snapshot holds. Sandboxes that were started
-// from it go on.
-func (s *Snapshot) Close() error { return s.state.Close() }
+// Close frees the memory that the snapshot holds, once nobody is about to start a
+// sandbox from it or to store it any more. Sandboxes that were started from it go
+// on. It may be called more than once.
+func (s *Snapshot) Close() (err error) {
+	s.closing.Do(func() { err = s.state.release() })
+	return err
+}
 
 // Snapshot saves the sandbox, which stands still meanwhile and then goes on. It
 // waits for the actions that are under way, and those that come wait for it. Keys
@@ -83,7 +106,7 @@ func (s *Session) save(ctx context.Context) (*Snapshot, error) {
 	}
 	cfg := s.cfg
 	cfg.Background = false // those that start from it are not wanted any less
-	return &Snapshot{cfg: cfg, boot: s.boot, state: state}, nil
+	return newSnapshot(cfg, s.boot, state), nil
 }
 
 // awaitAgent returns when the guest agent has connected anew, which closes changed.
@@ -108,13 +131,17 @@ func (s *Session) awaitAgent(ctx context.Context, changed <-chan struct{}) error
 // kernel. What programs in it had made of randomness before is in all that are
 // started from snap.
 func Resume(ctx context.Context, b Snapshotter, snap *Snapshot, opts StartOptions) (*Session, error) {
+	if err := snap.state.hold(); err != nil {
+		return nil, fmt.Errorf("start from a saved sandbox: %w", err)
+	}
+	defer snap.state.release()
 	s := newSession(snap.cfg, opts)
 	s.boot.Port = snap.boot.Port // which the guest knows
 	s.boot.Entropy = make([]byte, desktop.MaxEntropy)
 	rand.Read(s.boot.Entropy)
 	s.resume = &desktop.Resume{Token: snap.boot.Token, Boot: s.boot}
 	err := s.start(ctx, opts, func(ctx context.Context, dir string, onStep func(string)) (Machine, error) {
-		return b.Resume(ctx, s.cfg, s.boot, snap.state, dir, onStep)
+		return b.Resume(ctx, s.cfg, s.boot, snap.state.State, dir, onStep)
 	})
 	if err != nil {
 		return nil, err

@@ -28,6 +28,10 @@ type snapshotRecord struct {
 // and returns when it is on the disk. One that was stored whole can be told from
 // any other by [LoadSnapshot].
 func (s *Snapshot) Store(ctx context.Context, dir string) error {
+	if err := s.state.hold(); err != nil {
+		return fmt.Errorf("store snapshot: %w", err)
+	}
+	defer s.state.release()
 	machine := filepath.Join(dir, machineDir)
 	if err := os.Mkdir(machine, 0o700); err != nil {
 		return fmt.Errorf("store snapshot: %w", err)
@@ -60,7 +64,7 @@ func LoadSnapshot(ctx context.Context, b Snapshotter, dir string) (*Snapshot, er
 	if err != nil {
 		return nil, fmt.Errorf("load snapshot: %w", err)
 	}
-	return &Snapshot{cfg: rec.Config, boot: rec.Boot, state: state}, nil
+	return newSnapshot(rec.Config, rec.Boot, state), nil
 }
 
 // syncDir has the names in a directory written to the disk.

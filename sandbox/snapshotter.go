@@ -48,7 +48,7 @@ type State interface {
 	Store(ctx context.Context, dir string) error
 
 	// Close frees what the state holds. Machines that were started from it go
-	// on.
+	// on. It is called once, when nobody uses the state any more.
 	Close() error
 }
 

@@ -77,8 +77,8 @@ func OpenTemplates(cfg TemplatesConfig) (*Templates, error) {
 	return t, nil
 }
 
-// Get returns the template of cfg, which the Templates keep: it is not to be
-// closed. It is read and verified on first use. The error matches
+// Get returns the template of cfg, which is to be closed. It is read and verified on
+// first use, and kept in memory from then on. The error matches
 // [ErrNoTemplate] when there is none, and [ErrUnsupported] when there can be
 // none. Any other one tells of a template that cannot be used; it has been
 // removed.
@@ -87,9 +87,30 @@ func (t *Templates) Get(ctx context.Context, cfg Config) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
+	for {
+		l, err := t.loading(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case <-l.done:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+		if l.err != nil {
+			return nil, l.err
+		}
+		if snap, err := l.snap.share(); err == nil {
+			return snap, nil
+		} // else it was forgotten in between, and another one may be there
+	}
+}
+
+// loading returns the template of key that is in memory, or is on its way there.
+func (t *Templates) loading(ctx context.Context, key string) (*loading, error) {
 	t.mu.Lock()
+	defer t.mu.Unlock()
 	if t.closed {
-		t.mu.Unlock()
 		return nil, fmt.Errorf("%w: the server is closing", ErrStopped)
 	}
 	l := t.loaded[key]
@@ -99,13 +120,7 @@ func (t *Templates) Get(ctx context.Context, cfg Config) (*Snapshot, error) {
 		// Whoever asks first may give up; others wait for it as well.
 		go t.load(context.WithoutCancel(ctx), key, l)
 	}
-	t.mu.Unlock()
-	select {
-	case <-l.done:
-		return l.snap, l.err
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
+	return l, nil
 }
 
 // load reads the template of key from the disk.
@@ -148,8 +163,8 @@ func (t *Templates) Forget(ctx context.Context, cfg Config) error {
 	return t.discard(key)
 }
 
-// Close frees the memory of the templates. Sandboxes that were started from them
-// go on.
+// Close frees the memory of the templates, but of those that somebody has got and
+// not closed yet. Sandboxes that were started from them go on.
 func (t *Templates) Close() error {
 	t.mu.Lock()
 	t.closed = true

@@ -86,6 +86,7 @@ func TestTemplateIsFoundByEveryServer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		defer snap.Close()
 		if diff := cmp.Diff(cfg.WithDefaults(), snap.Config()); diff != "" {
 			t.Errorf("config of the template (-want +got):\n%s", diff)
 		}
@@ -214,9 +215,11 @@ func TestBrokenTemplateIsNeverUsed(t *testing.T) {
 					t.Errorf("Get again: %v, want ErrNoTemplate", err)
 				}
 				buildTemplate(t, ts, cfg)
-				if _, err := openTemplates(t, dir, b).Get(t.Context(), cfg); err != nil {
-					t.Errorf("Get after another build: %v", err)
+				snap, err := openTemplates(t, dir, b).Get(t.Context(), cfg)
+				if err != nil {
+					t.Fatalf("Get after another build: %v", err)
 				}
+				snap.Close()
 			})
 		}
 	}
@@ -251,9 +254,11 @@ func TestWhatAKilledBuildHadDoneIsKept(t *testing.T) {
 	if err := os.Rename(filepath.Join(dir, key), filepath.Join(dir, key+".new")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openTemplates(t, dir, b).Get(t.Context(), cfg); err != nil {
-		t.Errorf("Get: %v", err)
+	snap, err := openTemplates(t, dir, b).Get(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
 	}
+	snap.Close()
 }
 
 func TestFailedBuildLeavesNothing(t *testing.T) {
@@ -326,5 +331,44 @@ func TestRemoveTemplate(t *testing.T) {
 		if err := ts.Remove(name); !errors.Is(err, sandbox.ErrNoTemplate) {
 			t.Errorf("Remove(%q): %v, want ErrNoTemplate", name, err)
 		}
+	}
+}
+
+// What somebody has got is there until they close it, whatever becomes of the
+// templates.
+func TestTemplateIsFreedAfterItsLastUser(t *testing.T) {
+	ends := map[string]func(t *testing.T, ts *sandbox.Templates, cfg sandbox.Config) error{
+		"forgotten": func(t *testing.T, ts *sandbox.Templates, cfg sandbox.Config) error {
+			return ts.Forget(t.Context(), cfg)
+		},
+		"closed": func(_ *testing.T, ts *sandbox.Templates, _ sandbox.Config) error { return ts.Close() },
+	}
+	for name, end := range ends {
+		t.Run(name, func(t *testing.T) {
+			b, cfg := new(sandboxtest.Backend), bootable(t)
+			ts := openTemplates(t, t.TempDir(), b)
+			buildTemplate(t, ts, cfg)
+			snap, err := ts.Get(t.Context(), cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := end(t, ts, cfg); err != nil {
+				t.Fatal(err)
+			}
+			s, err := sandbox.Resume(t.Context(), b, snap, sandbox.StartOptions{Dir: t.TempDir()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Stop()
+			for range 2 {
+				if err := snap.Close(); err != nil {
+					t.Error(err)
+				}
+			}
+			if s, err := sandbox.Resume(t.Context(), b, snap, sandbox.StartOptions{Dir: t.TempDir()}); err == nil {
+				s.Stop()
+				t.Error("a sandbox was started from what is closed")
+			}
+		})
 	}
 }

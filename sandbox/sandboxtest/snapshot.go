@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/vmette/vmette-mcp/desktop"
@@ -21,7 +22,10 @@ func (b *Backend) Resume(_ context.Context, _ sandbox.Config, boot desktop.Boot,
 	if b.StartErr != nil {
 		return nil, b.StartErr
 	}
-	saved, ok := s.(state)
+	saved, ok := s.(*state)
+	if ok && saved.closed.Load() {
+		return nil, errFreed
+	}
 	if !ok || saved.Boot.Port != boot.Port {
 		return nil, fmt.Errorf("%w: not a state of this guest", sandbox.ErrInvalidConfig)
 	}
@@ -43,36 +47,48 @@ func (m *machine) Save(ctx context.Context) (sandbox.State, error) {
 		c.Close()
 	}
 	m.conns = nil
-	return state{m.guest.Boot, m.guest.Note}, nil
+	return &state{Boot: m.guest.Boot, Note: m.guest.Note}, nil
 }
 
 // state is all that a guest of this backend is made of.
 type state struct {
 	Boot desktop.Boot `json:"boot"`
 	Note string       `json:"note"`
+
+	closed atomic.Bool
 }
+
+var errFreed = errors.New("the state was freed while it was in use")
 
 // stateFile holds a state.
 const stateFile = "state.json"
 
 // Store writes the state.
-func (s state) Store(_ context.Context, dir string) error {
+func (s *state) Store(_ context.Context, dir string) error {
+	if s.closed.Load() {
+		return errFreed
+	}
 	return sandbox.WriteRecord(filepath.Join(dir, stateFile), s)
 }
 
 // Standstill returns 0.
-func (s state) Standstill() time.Duration { return 0 }
+func (s *state) Standstill() time.Duration { return 0 }
 
 // Size returns 1.
-func (s state) Size() int64 { return 1 }
+func (s *state) Size() int64 { return 1 }
 
-// Close does nothing.
-func (s state) Close() error { return nil }
+// Close has later uses fail.
+func (s *state) Close() error {
+	if s.closed.Swap(true) {
+		return errors.New("the state was freed twice")
+	}
+	return nil
+}
 
 // Load reads a state.
 func (b *Backend) Load(_ context.Context, dir string) (sandbox.State, error) {
-	var s state
-	if err := sandbox.ReadRecord(filepath.Join(dir, stateFile), &s); err != nil {
+	s := new(state)
+	if err := sandbox.ReadRecord(filepath.Join(dir, stateFile), s); err != nil {
 		return nil, err
 	}
 	return s, nil
