@@ -203,7 +203,7 @@ func (c *call) dropCheckpoint(ctx context.Context, id, name string) *mcp.CallToo
 		}
 		defer d.Release()
 		id := d.Info().ID
-		if err := c.conv.desktops.DropCheckpoint(c.conv.owner, id, name); err != nil {
+		if err := c.conv.desktops.DropCheckpoint(ctx, c.conv.owner, id, name); err != nil {
 			return c.unsaved(err)
 		}
 		return result(DroppedOutcome{id, name}, fmt.Sprintf("Checkpoint %s of desktop %s is gone.", quote(name), id))

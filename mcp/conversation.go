@@ -127,7 +127,7 @@ func (c *Conversation) use(ctx context.Context, id string, p *progress) (Desktop
 		}
 		id = info.ID
 	}
-	d, err := c.desktops.Acquire(c.owner, id)
+	d, err := c.desktops.Acquire(ctx, c.owner, id)
 	if errors.Is(err, sandbox.ErrNoDesktop) {
 		own = c.forget(id) || own
 		return nil, &goneError{own, err}

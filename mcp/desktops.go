@@ -18,7 +18,7 @@ type Desktops interface {
 
 	// Acquire leases owner's desktop. The error matches [sandbox.ErrNoDesktop]
 	// when owner has none of this id, or it has ended.
-	Acquire(owner, id string) (Desktop, error)
+	Acquire(ctx context.Context, owner, id string) (Desktop, error)
 
 	// List describes owner's desktops, oldest first.
 	List(owner string) []sandbox.Info
@@ -36,7 +36,7 @@ type Desktops interface {
 
 	// DropCheckpoint frees a checkpoint of owner's desktop, named by its id or its
 	// name.
-	DropCheckpoint(owner, id, name string) error
+	DropCheckpoint(ctx context.Context, owner, id, name string) error
 
 	// Rollback makes owner's desktop what it was at a checkpoint, the last one for
 	// "". Leases of it go on.
@@ -102,8 +102,8 @@ func (s sandboxes) Create(ctx context.Context, owner string, cfg sandbox.Config,
 	return lease{l}, nil
 }
 
-func (s sandboxes) Acquire(owner, id string) (Desktop, error) {
-	l, err := s.Manager.Acquire(owner, id)
+func (s sandboxes) Acquire(ctx context.Context, owner, id string) (Desktop, error) {
+	l, err := s.Manager.Acquire(ctx, owner, id)
 	if err != nil {
 		return nil, err
 	}

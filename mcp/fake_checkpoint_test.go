@@ -104,7 +104,7 @@ func (d *fakeDesktop) checkpoint(name string) (int, error) {
 	return 0, fmt.Errorf("%w: this desktop has none called %q", sandbox.ErrNoCheckpoint, name)
 }
 
-func (h *fakeHost) DropCheckpoint(owner, id, name string) error {
+func (h *fakeHost) DropCheckpoint(_ context.Context, owner, id, name string) error {
 	d, err := h.leased(owner, id)
 	if err != nil {
 		return err

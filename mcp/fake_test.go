@@ -103,7 +103,7 @@ func (h *fakeHost) Create(ctx context.Context, owner string, cfg sandbox.Config,
 	return &fakeLease{fakeDesktop: d}, nil
 }
 
-func (h *fakeHost) Acquire(owner, id string) (Desktop, error) {
+func (h *fakeHost) Acquire(_ context.Context, owner, id string) (Desktop, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	d, err := h.find(owner, id)

@@ -121,21 +121,26 @@ func (m *Manager) Checkpoints(owner, id string) ([]CheckpointInfo, error) {
 }
 
 // DropCheckpoint frees a checkpoint of owner's sandbox, named by its id or its
-// name. The error matches [ErrNoCheckpoint] when there is none.
-func (m *Manager) DropCheckpoint(owner, id, name string) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	e, err := m.find(owner, id)
+// name, when nobody saves the sandbox or rolls it back. The error matches
+// [ErrNoCheckpoint] when there is none.
+func (m *Manager) DropCheckpoint(ctx context.Context, owner, id, name string) error {
+	lease, _, err := m.lease(owner, id)
 	if err != nil {
 		return err
 	}
-	i, err := e.checkpoint(name)
-	if err != nil {
-		return err
-	}
-	e.checkpoints[i].snap.Close()
-	e.checkpoints = slices.Delete(e.checkpoints, i, i+1)
-	return nil
+	defer lease.Release()
+	return m.inTurn(ctx, lease.e, func(context.Context) error {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		e := lease.e
+		i, err := e.checkpoint(name)
+		if err != nil {
+			return err
+		}
+		e.checkpoints[i].snap.Close()
+		e.checkpoints = slices.Delete(e.checkpoints, i, i+1)
+		return nil
+	})
 }
 
 // checkpoint returns the index of the last one with this id or name; "" names the

@@ -98,17 +98,17 @@ func TestCheckpointsBelongToTheirSandbox(t *testing.T) {
 		"Checkpoint":     second(m.Checkpoint(t.Context(), "bob", id, sandbox.CheckpointOptions{})),
 		"Checkpoints":    second(m.Checkpoints("bob", id)),
 		"Rollback":       second(m.Rollback(t.Context(), "bob", id, c.ID, nil)),
-		"DropCheckpoint": m.DropCheckpoint("bob", id, c.ID),
+		"DropCheckpoint": m.DropCheckpoint(t.Context(), "bob", id, c.ID),
 		"Fork":           second(m.Fork(t.Context(), "bob", id, nil)),
 	} {
 		if !errors.Is(err, sandbox.ErrNoDesktop) {
 			t.Errorf("%s by another owner: %v, want ErrNoDesktop", what, err)
 		}
 	}
-	if err := m.DropCheckpoint("alice", id, c.ID); err != nil {
+	if err := m.DropCheckpoint(t.Context(), "alice", id, c.ID); err != nil {
 		t.Error(err)
 	}
-	if err := m.DropCheckpoint("alice", id, c.ID); !errors.Is(err, sandbox.ErrNoCheckpoint) {
+	if err := m.DropCheckpoint(t.Context(), "alice", id, c.ID); !errors.Is(err, sandbox.ErrNoCheckpoint) {
 		t.Errorf("DropCheckpoint again: %v, want ErrNoCheckpoint", err)
 	}
 }

@@ -57,7 +57,7 @@ func ExampleManager() {
 	id := lease.Info().ID
 	lease.Release()
 
-	_, err = m.Acquire("bob", id)
+	_, err = m.Acquire(context.Background(), "bob", id)
 	fmt.Println("bob:", err)
 	_, err = m.Create(context.Background(), "bob", sandboxtest.Config(), nil)
 	fmt.Println("bob:", err)

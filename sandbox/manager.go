@@ -215,15 +215,15 @@ func (m *Manager) begin(ctx context.Context) (_ context.Context, end func(), err
 
 // Acquire takes a lease on owner's desktop, which keeps it alive until the
 // lease is released; one that is suspended goes on first, which takes about a
-// second, and fails as [Manager.Create] does. An unknown id and one of another owner are the same
+// second, and fails as [Manager.Create] does, or when ctx is done. An unknown id and one of another owner are the same
 // error, ErrNoDesktop; one that has ended is that as well, and says why.
-func (m *Manager) Acquire(owner, id string) (*Lease, error) {
+func (m *Manager) Acquire(ctx context.Context, owner, id string) (*Lease, error) {
 	l, suspended, err := m.lease(owner, id)
 	if err != nil {
 		return nil, err
 	}
 	if suspended {
-		if err := m.wake(l.e); err != nil {
+		if err := m.wake(ctx, l.e); err != nil {
 			l.Release()
 			return nil, err
 		}

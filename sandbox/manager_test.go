@@ -62,7 +62,7 @@ func TestManagerGivesHandlesToTheirOwner(t *testing.T) {
 		t.Errorf("desktop_id %q is short or not URL-safe", info.ID)
 	}
 
-	a, err := m.Acquire("alice", info.ID)
+	a, err := m.Acquire(t.Context(), "alice", info.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,8 +70,8 @@ func TestManagerGivesHandlesToTheirOwner(t *testing.T) {
 	a.Release()
 	a.Release()
 
-	_, foreign := m.Acquire("bob", info.ID)
-	_, unknown := m.Acquire("bob", "nothing")
+	_, foreign := m.Acquire(t.Context(), "bob", info.ID)
+	_, unknown := m.Acquire(t.Context(), "bob", "nothing")
 	if !errors.Is(foreign, sandbox.ErrNoDesktop) || foreign.Error() != unknown.Error() {
 		t.Errorf("another owner's desktop: %v; an unknown one: %v; want the same ErrNoDesktop", foreign, unknown)
 	}
@@ -87,11 +87,11 @@ func TestManagerGivesHandlesToTheirOwner(t *testing.T) {
 	if err := m.End(t.Context(), "alice", info.ID); err != nil || b.Running() != 0 {
 		t.Errorf("End: %v, %d machines left", err, b.Running())
 	}
-	_, gone := m.Acquire("alice", info.ID)
+	_, gone := m.Acquire(t.Context(), "alice", info.ID)
 	if !errors.Is(gone, sandbox.ErrNoDesktop) || !strings.Contains(gone.Error(), "it was closed") {
 		t.Errorf("the owner's ended desktop: got %v, want ErrNoDesktop that says why", gone)
 	}
-	if _, foreign := m.Acquire("bob", info.ID); foreign.Error() != unknown.Error() {
+	if _, foreign := m.Acquire(t.Context(), "bob", info.ID); foreign.Error() != unknown.Error() {
 		t.Errorf("another owner's ended desktop: got %v, want %v", foreign, unknown)
 	}
 }
@@ -200,7 +200,7 @@ func TestManagerEndsWhatIsIdle(t *testing.T) {
 		l.Release()
 
 		time.Sleep(59 * time.Minute) // a short use begins the hour anew
-		l, err := m.Acquire("alice", id)
+		l, err := m.Acquire(t.Context(), "alice", id)
 		if err != nil {
 			t.Fatalf("before its time: %v", err)
 		}
@@ -216,7 +216,7 @@ func TestManagerEndsWhatIsIdle(t *testing.T) {
 		if b.Running() != 0 {
 			t.Fatal("it still runs")
 		}
-		if _, err := m.Acquire("alice", id); !errors.Is(err, sandbox.ErrNoDesktop) || !strings.Contains(err.Error(), "nobody used it for 1h0m0s") {
+		if _, err := m.Acquire(t.Context(), "alice", id); !errors.Is(err, sandbox.ErrNoDesktop) || !strings.Contains(err.Error(), "nobody used it for 1h0m0s") {
 			t.Errorf("after its time: got %v, want ErrNoDesktop that says why", err)
 		}
 		create(t, m, "alice") // its room is free

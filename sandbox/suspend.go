@@ -81,8 +81,8 @@ func (m *Manager) putAway(ctx context.Context, s *Session) (dir string, err erro
 }
 
 // wake has e run again if it is suspended.
-func (m *Manager) wake(e *entry) error {
-	err := m.inTurn(context.Background(), e, func(ctx context.Context) error { return m.resume(ctx, e) })
+func (m *Manager) wake(ctx context.Context, e *entry) error {
+	err := m.inTurn(ctx, e, func(ctx context.Context) error { return m.resume(ctx, e) })
 	if err != nil {
 		return fmt.Errorf("resume desktop: %w", err)
 	}

@@ -1,6 +1,7 @@
 package sandbox_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -24,7 +25,7 @@ func suspended(t *testing.T, state string) []string {
 
 func acquire(t *testing.T, m *sandbox.Manager, id string) *sandbox.Lease {
 	t.Helper()
-	l, err := m.Acquire("alice", id)
+	l, err := m.Acquire(t.Context(), "alice", id)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +81,7 @@ func TestSuspendedSandboxNeedsRoomAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := create(t, m, "alice")
-	if _, err := m.Acquire("alice", id); !errors.Is(err, sandbox.ErrCapacity) {
+	if _, err := m.Acquire(t.Context(), "alice", id); !errors.Is(err, sandbox.ErrCapacity) {
 		t.Errorf("Acquire without room: %v, want ErrCapacity", err)
 	}
 	if err := m.End(t.Context(), "alice", other.Info().ID); err != nil {
@@ -116,7 +117,7 @@ func TestSuspendedSandboxEnds(t *testing.T) {
 				if left := suspended(t, state); len(left) > 0 || b.Running() > 0 {
 					t.Errorf("%v is left, %d machines run", left, b.Running())
 				}
-				_, err := m.Acquire("alice", id)
+				_, err := m.Acquire(t.Context(), "alice", id)
 				if !errors.Is(err, sandbox.ErrNoDesktop) {
 					t.Errorf("Acquire: %v, want ErrNoDesktop", err)
 				}
@@ -180,4 +181,21 @@ func TestFailedSuspendChangesNothing(t *testing.T) {
 	if got := says(t, l, "note"); got != "kept" || b.Running() != 1 {
 		t.Errorf("it remembers %q, %d machines run", got, b.Running())
 	}
+}
+
+// Who gives up waiting for a suspended sandbox leaves it as it is.
+func TestAcquireIsGivenUp(t *testing.T) {
+	m, b := manager(t, t.TempDir(), nil)
+	l := create(t, m, "alice")
+	id := l.Info().ID
+	l.Release()
+	if err := m.Suspend(t.Context(), "alice", id); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := m.Acquire(ctx, "alice", id); !errors.Is(err, context.Canceled) || b.Running() != 0 {
+		t.Errorf("Acquire: %v, and %d machines run", err, b.Running())
+	}
+	acquire(t, m, id).Release()
 }

@@ -72,7 +72,7 @@ func testCheckpoints(t *testing.T, b sandbox.Snapshotter, cfg sandbox.Config) {
 	}
 	t.Logf("suspended in %v", time.Since(begun))
 	begun = time.Now()
-	fork, err = m.Acquire(owner, fork.Info().ID)
+	fork, err = m.Acquire(t.Context(), owner, fork.Info().ID)
 	if err != nil {
 		t.Fatal(err)
 	}
