@@ -6,6 +6,7 @@ import (
 	"runtime"
 
 	"github.com/vmette/vmette-mcp/cmd/vmette-mcp/internal/bench"
+	"github.com/vmette/vmette-mcp/sandbox"
 )
 
 type benchCmd struct {
@@ -13,6 +14,7 @@ type benchCmd struct {
 	Boots  int    `help:"Cold boots to measure (default ${default})." default:"3" placeholder:"N"`
 	Starts int    `help:"Starts from a saved desktop to measure (default ${default})." default:"10" placeholder:"N"`
 	Native bool   `help:"Measure the guest agent on an X server of this host instead, without a machine around it."`
+	Crowd  bool   `help:"Measure the memory of 1 to 20 desktops from one template instead, and use all of them."`
 	Image  string `help:"What the desktop boots; it needs xterm (default ${default})." default:"${minimal}" placeholder:"SPEC"`
 	sandboxFlags
 }
@@ -23,6 +25,7 @@ percentile. A screenshot is measured from the request to the finished PNG.
 
   vmette-mcp bench
   vmette-mcp bench --json --image debian:bookworm
+  vmette-mcp bench --crowd
   vmette-mcp bench --native`
 }
 
@@ -61,6 +64,13 @@ func (c benchCmd) measure(a *app) (bench.Report, error) {
 	cfg, err := bootConfig(host.store, img, host.agent, c.config())
 	if err != nil {
 		return bench.Report{}, err
+	}
+	if c.Crowd {
+		saver, ok := host.backend.(sandbox.Snapshotter)
+		if !ok {
+			return bench.Report{}, fmt.Errorf("%w: the backend %s cannot save desktops", sandbox.ErrUnsupported, host.backend.Name())
+		}
+		return bench.Crowd(a.ctx, saver, cfg, options)
 	}
 	return bench.Desktop(a.ctx, host.backend, cfg, options)
 }

@@ -55,7 +55,7 @@ type commandLine struct {
 	Rootfs   rootfsCmd   `cmd:"" help:"Build, list and remove images."`
 	Template templateCmd `cmd:"" help:"Build, list and remove saved desktops, which new ones start from."`
 	Doctor   doctorCmd   `cmd:"" help:"Tell what this host can do, and what mends the rest."`
-	Bench    benchCmd    `cmd:"" help:"Measure boot, screenshots, clicks and typing."`
+	Bench    benchCmd    `cmd:"" help:"Measure boot, starts, screenshots, clicks and typing."`
 	Config   configCmd   `cmd:"" help:"Print the configuration of an MCP client."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }

@@ -68,10 +68,15 @@ func Desktop(ctx context.Context, b sandbox.Backend, cfg sandbox.Config, o Optio
 	}
 
 	if saver, ok := b.(sandbox.Snapshotter); ok && o.Starts > 0 {
-		starts, err := measureStarts(ctx, saver, last, o)
-		r.Measurements = append(r.Measurements, starts...)
-		if err != nil {
-			return r, err
+		for _, measure := range []func() ([]Measurement, error){
+			func() ([]Measurement, error) { return measureStarts(ctx, saver, last, o) },
+			func() ([]Measurement, error) { return measureSaves(ctx, saver, cfg, o) },
+		} {
+			starts, err := measure()
+			r.Measurements = append(r.Measurements, starts...)
+			if err != nil {
+				return r, err
+			}
 		}
 	}
 	g := &guest{screen: sessionScreen(last), log: o.log}

@@ -1,0 +1,174 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/vmette/vmette-mcp/desktop"
+	"github.com/vmette/vmette-mcp/sandbox"
+)
+
+// owner is whom the desktops of a measurement belong to.
+const owner = "bench"
+
+// host is a manager of desktops that start from a template, both in a directory of
+// their own.
+type host struct {
+	manager   *sandbox.Manager
+	templates *sandbox.Templates
+	dir       string
+	cfg       sandbox.Config
+	log       func(format string, args ...any)
+}
+
+// newHost makes the template of cfg and a manager of that many desktops at once. It
+// must be closed.
+func newHost(ctx context.Context, b sandbox.Snapshotter, cfg sandbox.Config, capacity int, o Options) (_ *host, err error) {
+	h := &host{cfg: cfg, log: o.log}
+	if h.dir, err = os.MkdirTemp("", "vmette-bench-"); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, h.close())
+		}
+	}()
+	h.templates, err = sandbox.OpenTemplates(sandbox.TemplatesConfig{Dir: filepath.Join(h.dir, "templates"), Backend: b})
+	if err != nil {
+		return nil, err
+	}
+	h.log("template")
+	if err := h.templates.Build(ctx, cfg, sandbox.BuildOptions{Dir: h.dir}); err != nil {
+		return nil, err
+	}
+	h.manager, err = sandbox.NewManager(sandbox.ManagerConfig{
+		Backend: b, StateDir: filepath.Join(h.dir, "state"), Templates: h.templates, Capacity: capacity,
+	})
+	return h, err
+}
+
+func (h *host) close() error {
+	var errs []error
+	if h.manager != nil {
+		errs = append(errs, h.manager.Close())
+	}
+	if h.templates != nil {
+		errs = append(errs, h.templates.Close())
+	}
+	return errors.Join(append(errs, os.RemoveAll(h.dir))...)
+}
+
+// create starts a desktop and looks at it once it has settled.
+func (h *host) create(ctx context.Context) (*sandbox.Lease, error) {
+	l, err := h.manager.Create(ctx, owner, h.cfg, nil)
+	if err != nil {
+		return nil, err
+	}
+	return l, settled(ctx, l)
+}
+
+// settled looks at a desktop once it has settled.
+func settled(ctx context.Context, l *sandbox.Lease) error {
+	s := screen{
+		do: func(ctx context.Context, a desktop.Action, o desktop.Observe) (*desktop.Result, error) {
+			return l.Session().Do(ctx, a, o)
+		},
+		mirror: func() *desktop.Mirror { return l.Session().Screen() },
+	}
+	_, err := s.look(ctx, desktop.ObserveSettled)
+	return err
+}
+
+// measureSaves measures what a manager does with saved desktops: starts from a
+// template, checkpoints, rollback, forks and suspension.
+func measureSaves(ctx context.Context, b sandbox.Snapshotter, cfg sandbox.Config, o Options) (all []Measurement, err error) {
+	h, err := newHost(ctx, b, cfg, 2, o)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, h.close()) }()
+
+	var created []time.Duration
+	var l *sandbox.Lease
+	for i := range o.Starts {
+		if l != nil {
+			if err := h.end(ctx, l); err != nil {
+				return nil, err
+			}
+		}
+		h.log("create %d of %d", i+1, o.Starts)
+		begun := time.Now()
+		if l, err = h.create(ctx); err != nil {
+			return nil, fmt.Errorf("create: %w", err)
+		}
+		created = append(created, time.Since(begun))
+	}
+	all = append(all, summarize("create", "from the request for a desktop, which starts from a template, to the PNG of the first settled screenshot", created))
+
+	id := l.Info().ID
+	var standstills, saves, rollbacks, forks, suspends, resumes []time.Duration
+	for i := range o.Starts {
+		h.log("checkpoint, rollback, fork, suspend %d of %d", i+1, o.Starts)
+		begun := time.Now()
+		c, err := h.manager.Checkpoint(ctx, owner, id, sandbox.CheckpointOptions{Automatic: true})
+		if err != nil {
+			return all, err
+		}
+		saves, standstills = append(saves, time.Since(begun)), append(standstills, c.Standstill)
+
+		begun = time.Now()
+		if _, err := h.manager.Rollback(ctx, owner, id, "", nil); err != nil {
+			return all, err
+		}
+		if err := settled(ctx, l); err != nil {
+			return all, err
+		}
+		rollbacks = append(rollbacks, time.Since(begun))
+
+		begun = time.Now()
+		fork, err := h.manager.Fork(ctx, owner, id, nil)
+		if err != nil {
+			return all, err
+		}
+		if err := settled(ctx, fork); err != nil {
+			return all, err
+		}
+		forks = append(forks, time.Since(begun))
+		if err := h.end(ctx, fork); err != nil {
+			return all, err
+		}
+
+		l.Release()
+		begun = time.Now()
+		if err := h.manager.Suspend(ctx, owner, id); err != nil {
+			return all, err
+		}
+		suspends = append(suspends, time.Since(begun))
+		begun = time.Now()
+		if l, err = h.manager.Acquire(owner, id); err != nil {
+			return all, err
+		}
+		if err := settled(ctx, l); err != nil {
+			return all, err
+		}
+		resumes = append(resumes, time.Since(begun))
+	}
+	return append(all,
+		summarize("checkpoint_standstill", "how long a desktop stands still for a checkpoint", standstills),
+		summarize("checkpoint", "from the request for a checkpoint until the desktop takes actions again", saves),
+		summarize("rollback", "from the request to roll back to the PNG of the first settled screenshot", rollbacks),
+		summarize("fork", "from the request to fork a running desktop to the PNG of the fork's first settled screenshot", forks),
+		summarize("suspend", "from the request until the desktop is on the disk and its machine gone", suspends),
+		summarize("resume", "from the first use of a suspended desktop to the PNG of the first settled screenshot", resumes),
+	), h.end(ctx, l)
+}
+
+// end ends a desktop.
+func (h *host) end(ctx context.Context, l *sandbox.Lease) error {
+	defer l.Release()
+	return h.manager.End(ctx, owner, l.Info().ID)
+}
