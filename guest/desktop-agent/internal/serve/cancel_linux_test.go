@@ -73,9 +73,9 @@ func TestNothingComesAfterAConfirmedCancel(t *testing.T) {
 			// What the agent still had in hand would come before the next
 			// action, or with it.
 			id := d.send(t, desktop.Request{Action: desktop.Key{Keys: "F12"}})
-			after, answers := d.await(t, id)
-			if r := answers[id]; !r.OK {
-				t.Errorf("the next action: %v", r.Error)
+			after, answer := d.await(t, id)
+			if !answer.OK {
+				t.Errorf("the next action: %v", answer.Error)
 			}
 			after = append(after, d.fence(t)...)
 			const f12 = 0xffc9
@@ -208,23 +208,21 @@ func (d *witnessed) send(t testing.TB, r desktop.Request) uint32 {
 	return d.id
 }
 
-// await returns when the requests have been answered, with what the application
-// saw meanwhile.
-func (d *witnessed) await(t testing.TB, ids ...uint32) (seen []xprobe.Event, answers map[uint32]desktop.Response) {
+// await returns when a request has been answered, which must be the next to be,
+// with what the application saw meanwhile.
+func (d *witnessed) await(t testing.TB, id uint32) (seen []xprobe.Event, answer desktop.Response) {
 	t.Helper()
-	answers = make(map[uint32]desktop.Response)
-	for len(answers) < len(ids) {
+	for {
 		select {
 		case e := <-d.probe.Events():
 			seen = append(seen, e)
 		case a, ok := <-d.answers:
-			if !ok || !slices.Contains(ids, a.id) {
-				t.Fatalf("got the answer %+v, want one to %v", a, ids)
+			if !ok || a.id != id {
+				t.Fatalf("got the answer %+v, want one to %d", a, id)
 			}
-			answers[a.id] = a.Response
+			return seen, a.Response
 		}
 	}
-	return seen, answers
 }
 
 // cutShort begins an action, cancels it when the application has seen some of it
@@ -242,15 +240,17 @@ func (d *witnessed) cutShort(t testing.TB, a desktop.Action, after int) (seen []
 	}
 	start := time.Now()
 	cancel := d.send(t, desktop.Request{Cancel: id})
-	more, answers := d.await(t, id, cancel)
+	// A confirmation before the end of what it confirms would be none.
+	more, answer := d.await(t, id)
+	last, confirmation := d.await(t, cancel)
 	took = time.Since(start)
-	if e := answers[id].Error; e == nil || e.Code != desktop.CodeCancelled {
-		t.Errorf("the action is answered %+v, want that it was cancelled", answers[id])
+	if e := answer.Error; e == nil || e.Code != desktop.CodeCancelled {
+		t.Errorf("the action is answered %+v, want that it was cancelled", answer)
 	}
-	if !answers[cancel].OK {
-		t.Errorf("the cancel is answered %+v", answers[cancel])
+	if !confirmation.OK {
+		t.Errorf("the cancel is answered %+v", confirmation)
 	}
-	return append(seen, more...), took
+	return slices.Concat(seen, more, last), took
 }
 
 // fence returns what the application has seen until now. It presses a button
