@@ -149,7 +149,7 @@ func measureSaves(ctx context.Context, b sandbox.Snapshotter, cfg sandbox.Config
 		}
 		suspends = append(suspends, time.Since(begun))
 		begun = time.Now()
-		if l, err = h.manager.Acquire(owner, id); err != nil {
+		if l, err = h.manager.Acquire(ctx, owner, id); err != nil {
 			return all, err
 		}
 		if err := settled(ctx, l); err != nil {
