@@ -169,6 +169,10 @@ func (fakeJobs) Output(context.Context, desktop.ExecOutput, []byte) (desktop.Out
 	return desktop.Output{Job: 1}, nil, nil
 }
 
+func (fakeJobs) Stop(context.Context, desktop.ExecStop, []byte) (desktop.Output, []byte, error) {
+	return desktop.Output{}, nil, desktop.Errorf(desktop.CodeInvalid, "job 1 is over")
+}
+
 // What it waits for is not there, so that only time or the caller ends it.
 func TestLaunchAfterTheCommandHasEnded(t *testing.T) {
 	t.Run("keeps to its time", func(t *testing.T) {
