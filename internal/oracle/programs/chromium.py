@@ -49,11 +49,15 @@ class DevTools:
                 return message["result"]
 
     def page(self):
-        """Returns the number of the page once there is one."""
+        """Returns the number of the page once there is one.
+
+        It is named before that by its address. Chromium may never load a page
+        to which somebody attaches while it is about to.
+        """
         self.call("Target.setDiscoverTargets", discover=True)
         while True:
             for target in self.call("Target.getTargets")["targetInfos"]:
-                if target["type"] == "page" and target["url"].startswith("file:"):
+                if target["type"] == "page" and target["title"] == "oracle":
                     return target["targetId"]
             while self.next().get("method") not in ("Target.targetCreated", "Target.targetInfoChanged"):
                 pass
@@ -101,15 +105,12 @@ def start():
 devtools = start()
 target = devtools.page()
 session = devtools.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-devtools.call("Page.enable", session)  # or new documents are not told of
 devtools.call("Runtime.enable", session)
 devtools.call("Runtime.addBinding", session, name="send")
-# The page may have been loaded, or be loading, or be the empty one before it.
 begin = """(() => {
-  const start = () => { if (!window.begun) { window.begun = true; begin(%s); } };
-  document.readyState === "complete" && window.begin ? start() : addEventListener("load", start);
+  const start = () => begin(%s);
+  document.readyState === "complete" ? start() : addEventListener("load", start);
 })()""" % json.dumps(config)
-devtools.call("Page.addScriptToEvaluateOnNewDocument", session, source=begin)
 devtools.send("Runtime.evaluate", session, expression=begin)
 while True:
     message = devtools.next()
