@@ -66,6 +66,10 @@ test-typing: ## type the corpus 20 times, and 100,000 characters, into each kind
 test-settle: ## click 50 times on each page that answers late
 	VMETTE_SETTLE_TURNS=50 $(GO) test -count=1 -timeout 30m -v -run '^TestSettle' ./guest/desktop-agent/internal/x11
 
+.PHONY: soak
+soak: ## make, use and close 300 desktops, and find the server as it was
+	VMETTE_SOAK_TURNS=300 $(GO) test -count=1 -timeout 60m -v -run '^TestIntegrationSoak$$' ./cmd/vmette-mcp
+
 .PHONY: race
 race: ## run the tests that need no guest under the race detector
 	CGO_ENABLED=1 $(GO) test -race -skip '^TestIntegration' ./...
