@@ -10,5 +10,6 @@ var (
 	ErrStopped       = errors.New("sandbox stopped") // the session has ended
 	ErrNoDesktop     = errors.New("no such desktop") // unknown desktop_id, or another owner's
 	ErrCapacity      = errors.New("no room for another sandbox")
-	ErrUnsupported   = errors.New("unsupported") // this backend or host cannot do it
+	ErrUnusable      = errors.New("saved state is of no use") // it is damaged, or refused, and will ever be
+	ErrUnsupported   = errors.New("unsupported")              // this backend or host cannot do it
 )

@@ -25,7 +25,8 @@ type Manager struct {
 
 	mu       sync.Mutex
 	closed   bool
-	building bool // a template
+	building bool                 // a template
+	unbuilt  map[string]time.Time // when no template could be made, by key
 	live     map[string]*entry
 	gone     map[string]grave // of sandboxes that have ended, for an answer that says why
 	goneList []string         // keys of gone, oldest first
@@ -124,6 +125,8 @@ func NewManager(cfg ManagerConfig) (*Manager, error) {
 		state: state,
 		live:  make(map[string]*entry),
 		gone:  make(map[string]grave),
+
+		unbuilt: make(map[string]time.Time),
 	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	return m, nil

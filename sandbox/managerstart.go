@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"time"
 )
 
 // start starts a sandbox from a template, or boots it when that cannot be.
@@ -19,8 +21,8 @@ func (m *Manager) start(ctx context.Context, cfg Config, opts StartOptions) (*Se
 		if s, err = Resume(ctx, t.cfg.Backend, snap, opts); err == nil {
 			return s, nil
 		}
-		if ctx.Err() == nil {
-			err = errors.Join(err, t.Forget(ctx, cfg))
+		if errors.Is(err, ErrUnusable) || errors.Is(err, ErrInvalidConfig) {
+			err = errors.Join(fmt.Errorf("%w: %w", ErrUnusable, err), t.Forget(ctx, cfg, snap))
 		}
 	}
 	if ctx.Err() != nil {
@@ -38,12 +40,21 @@ func (m *Manager) start(ctx context.Context, cfg Config, opts StartOptions) (*Se
 		m.log.Warn("sandbox was booted, as its template could not be used", "err", err)
 		s.notify("The saved desktop that this one was to start from could not be used, so it was booted anew, which took longer. Nothing is lost.")
 	}
-	m.buildTemplate(cfg)
+	if errors.Is(err, ErrNoTemplate) || errors.Is(err, ErrUnusable) {
+		m.buildTemplate(cfg)
+	}
 	return s, nil
 }
 
+// buildPause is how long no template is made of what one could not be made of: the
+// next try may well end alike, and costs as much as a sandbox.
+const buildPause = 5 * time.Minute
+
+// errBuildPause is why a template is not made.
+var errBuildPause = errors.New("it could not be made some minutes ago")
+
 // buildTemplate makes the template of cfg in the background, one at a time. What
-// comes in between is not worth telling a client: the next start tries again.
+// comes in between is not worth telling a client: a later start tries again.
 func (m *Manager) buildTemplate(cfg Config) {
 	ctx, end, err := m.begin(m.ctx)
 	if err != nil {
@@ -66,23 +77,45 @@ func (m *Manager) buildTemplate(cfg Config) {
 		switch {
 		case err == nil:
 			m.log.Info("template is made: desktops start from it from now on", "image", cfg.Image)
-		case errors.Is(err, ErrBusy), errors.Is(err, ErrCapacity), m.ctx.Err() != nil:
+		case passing(err), errors.Is(err, errBuildPause), m.ctx.Err() != nil:
 			m.log.Debug("template is not made", "err", err)
 		default:
-			m.log.Warn("template could not be made", "image", cfg.Image, "err", err)
+			m.log.Warn("template could not be made", "image", cfg.Image, "again_after", buildPause, "err", err)
 		}
 	}()
 }
 
+// makeTemplate makes the template of cfg, unless that has failed a short while ago.
 func (m *Manager) makeTemplate(ctx context.Context, cfg Config) error {
+	key, err := m.cfg.Templates.Key(ctx, cfg)
+	if err != nil {
+		return fmt.Errorf("make template: %w", err)
+	}
+	m.mu.Lock()
+	maps.DeleteFunc(m.unbuilt, func(_ string, failed time.Time) bool { return time.Since(failed) >= buildPause })
+	_, pause := m.unbuilt[key]
+	m.mu.Unlock()
+	if pause {
+		return errBuildPause
+	}
 	booking, err := m.room.take(cfg.WithDefaults().MemoryMiB)
 	if err != nil {
 		return fmt.Errorf("make template: %w", err)
 	}
 	defer booking.cancel()
 	cfg.Background = true
-	return m.cfg.Templates.Build(ctx, cfg, BuildOptions{Dir: m.state.dir})
+	err = m.cfg.Templates.Build(ctx, cfg, BuildOptions{Dir: m.state.dir})
+	if err != nil && !passing(err) {
+		m.mu.Lock()
+		m.unbuilt[key] = time.Now()
+		m.mu.Unlock()
+	}
+	return err
 }
+
+// passing reports whether a template was not made for a reason that says nothing
+// about the next time.
+func passing(err error) bool { return errors.Is(err, ErrBusy) || errors.Is(err, ErrCapacity) }
 
 // Preload reads the template of cfg, if there is one, so that the first sandbox
 // need not wait for that. It returns at once.

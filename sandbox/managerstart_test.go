@@ -2,12 +2,14 @@ package sandbox_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/vmette/vmette-mcp/desktop"
 	"github.com/vmette/vmette-mcp/sandbox"
@@ -135,6 +137,100 @@ func TestManagerBootsWhereNothingCanBeSaved(t *testing.T) {
 		for range 2 {
 			if how, notices := started(t, m, cfg); how != cold || len(notices) > 0 {
 				t.Errorf("%s, it tells %q", how, notices)
+			}
+		}
+	})
+}
+
+// troubled is a backend on a host in trouble.
+type troubled struct {
+	*sandboxtest.Backend
+	load, resume, background error // what these fail with
+	backgrounds              int   // machines that were to start there
+}
+
+func (b *troubled) Load(ctx context.Context, dir string) (sandbox.State, error) {
+	if b.load != nil {
+		return nil, b.load
+	}
+	return b.Backend.Load(ctx, dir)
+}
+
+func (b *troubled) Resume(ctx context.Context, cfg sandbox.Config, boot desktop.Boot, s sandbox.State, dir string, onStep func(string)) (sandbox.Machine, error) {
+	if b.resume != nil {
+		return nil, b.resume
+	}
+	return b.Backend.Resume(ctx, cfg, boot, s, dir, onStep)
+}
+
+func (b *troubled) Start(ctx context.Context, cfg sandbox.Config, boot desktop.Boot, dir string, onStep func(string)) (sandbox.Machine, error) {
+	if cfg.Background {
+		b.backgrounds++
+		if b.background != nil {
+			return nil, b.background
+		}
+	}
+	return b.Backend.Start(ctx, cfg, boot, dir, onStep)
+}
+
+func TestTemplateOutlivesTroubleOfTheHost(t *testing.T) {
+	tests := []struct {
+		name    string
+		trouble func(b *troubled, err error)
+		err     error
+		kept    bool
+	}{
+		{"not read", func(b *troubled, err error) { b.load = err }, errors.New("too many open files"), true},
+		{"damaged", func(b *troubled, err error) { b.load = err }, sandbox.ErrUnusable, false},
+		{"not started", func(b *troubled, err error) { b.resume = err }, sandbox.ErrStartFailed, true},
+		{"refused", func(b *troubled, err error) { b.resume = err }, sandbox.ErrUnusable, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg, dir, state := bootable(t), t.TempDir(), t.TempDir()
+			synctest.Test(t, func(t *testing.T) {
+				b := &troubled{Backend: new(sandboxtest.Backend)}
+				buildTemplate(t, openTemplates(t, dir, b), cfg)
+				ts := openTemplates(t, dir, b)
+				m, _ := manager(t, state, func(c *sandbox.ManagerConfig) { c.Backend, c.Templates = b, ts })
+				tt.trouble(b, tt.err)
+				if how, notices := started(t, m, cfg); how != cold || len(notices) != 1 {
+					t.Errorf("in trouble: %s, it tells %q", how, notices)
+				}
+				tt.trouble(b, nil)
+				if kept := b.backgrounds == 0; kept != tt.kept {
+					t.Errorf("the template was kept: %v, want %v", kept, tt.kept)
+				}
+				if how, notices := started(t, m, cfg); how != warm || len(notices) > 0 {
+					t.Errorf("after it: %s, it tells %q", how, notices)
+				}
+			})
+		})
+	}
+}
+
+func TestManagerDoesNotRepeatAFailingBuild(t *testing.T) {
+	cfg, dir, state := bootable(t), t.TempDir(), t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		b := &troubled{Backend: new(sandboxtest.Backend), background: errors.New("no space left on device")}
+		ts := openTemplates(t, dir, b)
+		m, _ := manager(t, state, func(c *sandbox.ManagerConfig) { c.Backend, c.Templates = b, ts })
+		for range 3 {
+			started(t, m, cfg)
+		}
+		if b.backgrounds != 1 {
+			t.Errorf("the build was tried %d times", b.backgrounds)
+		}
+		other := cfg
+		other.CPUs = 3
+		if started(t, m, other); b.backgrounds != 2 {
+			t.Error("that one build failed kept another from being tried")
+		}
+		b.background = nil
+		time.Sleep(10 * time.Minute)
+		for _, want := range []string{cold, warm} {
+			if how, _ := started(t, m, cfg); how != want {
+				t.Errorf("some minutes later: %s, want %s", how, want)
 			}
 		}
 	})

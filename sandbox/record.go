@@ -34,7 +34,7 @@ func WriteRecord(name string, v any) error {
 }
 
 // ReadRecord reads what [WriteRecord] wrote into v, a pointer. It fails when a
-// single bit of it has changed. It is for backends.
+// single bit of it has changed, with an error that matches [ErrUnusable]. It is for backends.
 func ReadRecord(name string, v any) error {
 	f, err := os.Open(name)
 	if err != nil {
@@ -47,10 +47,10 @@ func ReadRecord(name string, v any) error {
 	}
 	line, rest, _ := bytes.Cut(data, []byte("\n"))
 	if string(rest) != sumLine(line)+"\n" {
-		return fmt.Errorf("%s is damaged", filepath.Base(name))
+		return fmt.Errorf("%w: %s is damaged", ErrUnusable, filepath.Base(name))
 	}
 	if err := json.Unmarshal(line, v); err != nil {
-		return fmt.Errorf("decode %s: %w", filepath.Base(name), err)
+		return fmt.Errorf("%w: decode %s: %w", ErrUnusable, filepath.Base(name), err)
 	}
 	return nil
 }

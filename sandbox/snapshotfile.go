@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -47,20 +48,26 @@ func (s *Snapshot) Store(ctx context.Context, dir string) error {
 }
 
 // LoadSnapshot reads what [Snapshot.Store] wrote into dir. It fails when anything
-// of it is not as it was written. The snapshot must be closed.
+// of it is not as it was written, with an error that matches [ErrUnusable]; one that
+// does not tells of trouble that may pass. The snapshot must be closed.
 func LoadSnapshot(ctx context.Context, b Snapshotter, dir string) (*Snapshot, error) {
 	var rec snapshotRecord
 	err := ReadRecord(filepath.Join(dir, snapshotFile), &rec)
 	if err == nil && rec.Boot.Token == "" {
-		err = fmt.Errorf("%s names no token", snapshotFile)
+		err = fmt.Errorf("%w: %s names no token", ErrUnusable, snapshotFile)
 	}
 	if err == nil {
-		err = rec.Config.Validate()
+		if bad := rec.Config.Validate(); bad != nil {
+			err = fmt.Errorf("%w: %w", ErrUnusable, bad)
+		}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("load snapshot: %w", err)
+	var state State
+	if err == nil {
+		state, err = b.Load(ctx, filepath.Join(dir, machineDir))
 	}
-	state, err := b.Load(ctx, filepath.Join(dir, machineDir))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w: %w", ErrUnusable, err) // it is not whole
+	}
 	if err != nil {
 		return nil, fmt.Errorf("load snapshot: %w", err)
 	}

@@ -20,11 +20,13 @@ type Snapshotter interface {
 	// Resume is like Start for a machine that goes on where state was saved. cfg
 	// is that of the saved machine. The guest will dial boot.Port, which is the
 	// one that it was told when it booted; of the rest of boot it knows nothing
-	// yet.
+	// yet. An error that matches ErrUnusable or ErrInvalidConfig says that no
+	// machine will ever start from state.
 	Resume(ctx context.Context, cfg Config, boot desktop.Boot, state State, dir string, onStep func(step string)) (Machine, error)
 
 	// Load reads a state that [State.Store] wrote into dir. It fails when
-	// anything of it is not as it was written.
+	// anything of it is not as it was written, with an error that matches
+	// ErrUnusable, or fs.ErrNotExist when a file is gone.
 	Load(ctx context.Context, dir string) (State, error)
 }
 

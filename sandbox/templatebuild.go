@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/vmette/vmette-mcp/desktop"
@@ -49,7 +50,7 @@ func (t *Templates) Build(ctx context.Context, cfg Config, opts BuildOptions) er
 		snap.Close()
 		return fmt.Errorf("store template: %w", err)
 	}
-	t.adopt(key, snap)
+	t.adopt(key, snap, t.stat(key))
 	t.prune()
 	return nil
 }
@@ -84,8 +85,8 @@ func (t *Templates) boot(ctx context.Context, cfg Config, opts BuildOptions) (*S
 }
 
 // adopt makes a template that was just made the one that Get returns.
-func (t *Templates) adopt(key string, snap *Snapshot) {
-	l := &loading{done: make(chan struct{}), snap: snap}
+func (t *Templates) adopt(key string, snap *Snapshot, dir fs.FileInfo) {
+	l := &loading{done: make(chan struct{}), dir: dir, snap: snap}
 	close(l.done)
 	t.mu.Lock()
 	defer t.mu.Unlock()

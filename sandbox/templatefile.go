@@ -73,7 +73,8 @@ func (t *Templates) List() ([]TemplateInfo, error) {
 
 // Remove removes the templates that name means: an image, or the first eight or
 // more digits of a key. Sandboxes that were started from them go on. The error
-// matches [ErrNoTemplate] when there is none.
+// matches [ErrNoTemplate] when there is none, and [ErrBusy] while another process
+// makes one of them.
 func (t *Templates) Remove(name string) error {
 	list, err := t.List()
 	if err != nil {
@@ -85,7 +86,7 @@ func (t *Templates) Remove(name string) error {
 			continue
 		}
 		found = true
-		if err := t.discard(i.Key); err != nil {
+		if err := t.remove(i.Key, nil); err != nil {
 			return fmt.Errorf("remove template %s: %w", short(i.Key), err)
 		}
 	}
@@ -110,7 +111,7 @@ func (t *Templates) read(ctx context.Context, key string) (*Snapshot, error) {
 	}
 	if snap.cfg != m.Config {
 		snap.Close()
-		return nil, fmt.Errorf("%s and %s are not of the same desktop", manifestFile, snapshotFile)
+		return nil, fmt.Errorf("%w: %s and %s are not of the same desktop", ErrUnusable, manifestFile, snapshotFile)
 	}
 	now := time.Now()
 	os.Chtimes(filepath.Join(t.path(key), manifestFile), now, now) // else it is pruned early
@@ -129,7 +130,7 @@ func (t *Templates) readManifest(dir string) (m templateManifest, used time.Time
 		return m, used, err
 	}
 	if err := m.Config.Validate(); err != nil || m.Key != strings.TrimSuffix(filepath.Base(dir), newSuffix) {
-		return m, used, errors.Join(fmt.Errorf("%s is not that of this template", manifestFile), err)
+		return m, used, errors.Join(fmt.Errorf("%w: %s is not that of this template", ErrUnusable, manifestFile), err)
 	}
 	return m, info.ModTime(), nil
 }

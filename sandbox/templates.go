@@ -50,6 +50,7 @@ type TemplatesConfig struct {
 // loading is a template that is being read into memory, or is there.
 type loading struct {
 	done chan struct{} // closed when snap or err is there
+	dir  fs.FileInfo   // of the directory that it is from; nil when that was not there
 	snap *Snapshot
 	err  error
 }
@@ -80,8 +81,8 @@ func OpenTemplates(cfg TemplatesConfig) (*Templates, error) {
 // Get returns the template of cfg, which is to be closed. It is read and verified on
 // first use, and kept in memory from then on. The error matches
 // [ErrNoTemplate] when there is none, and [ErrUnsupported] when there can be
-// none. Any other one tells of a template that cannot be used; it has been
-// removed.
+// none. Any other one tells of a template that cannot be used: it has been removed
+// if that matches [ErrUnusable], and may be of use later if not.
 func (t *Templates) Get(ctx context.Context, cfg Config) (*Snapshot, error) {
 	key, err := t.Key(ctx, cfg)
 	if err != nil {
@@ -126,11 +127,14 @@ func (t *Templates) loading(ctx context.Context, key string) (*loading, error) {
 // load reads the template of key from the disk.
 func (t *Templates) load(ctx context.Context, key string, l *loading) {
 	begun := time.Now()
+	l.dir = t.stat(key)
 	snap, err := t.read(ctx, key)
 	if err != nil && !errors.Is(err, ErrNoTemplate) {
 		t.log.Warn("template cannot be used", "template", short(key), "err", err)
-		if rmErr := t.discard(key); rmErr != nil {
-			t.log.Warn("remove template", "template", short(key), "err", rmErr)
+	}
+	if errors.Is(err, ErrUnusable) {
+		if err := t.remove(key, l.dir); err != nil && !errors.Is(err, ErrBusy) {
+			t.log.Warn("remove template", "template", short(key), "err", err)
 		}
 	}
 	t.mu.Lock()
@@ -144,23 +148,26 @@ func (t *Templates) load(ctx context.Context, key string, l *loading) {
 	close(l.done)
 }
 
-// Forget has the next Get read the template of cfg anew, and removes it from the
-// disk: it has turned out to be of no use.
-func (t *Templates) Forget(ctx context.Context, cfg Config) error {
+// Forget removes the template of cfg that [Templates.Get] returned as snap: it has
+// turned out to be of no use. One that has taken its place meanwhile stays.
+func (t *Templates) Forget(ctx context.Context, cfg Config, snap *Snapshot) error {
 	key, err := t.Key(ctx, cfg)
 	if err != nil {
 		return err
 	}
 	t.mu.Lock()
 	l := t.loaded[key]
-	if l != nil && closed(l.done) {
-		delete(t.loaded, key)
+	if l == nil || !closed(l.done) || l.snap == nil || l.snap.state != snap.state {
+		t.mu.Unlock()
+		return nil
 	}
+	delete(t.loaded, key)
 	t.mu.Unlock()
-	if l != nil && closed(l.done) && l.snap != nil {
-		l.snap.Close()
+	err = errors.Join(l.snap.Close(), t.remove(key, l.dir))
+	if errors.Is(err, ErrBusy) {
+		return nil // who makes another one puts it in the place of this
 	}
-	return t.discard(key)
+	return err
 }
 
 // Close frees the memory of the templates, but of those that somebody has got and
@@ -226,14 +233,42 @@ func (t *Templates) prune() {
 	for _, i := range list {
 		if time.Since(i.Used) > keepTemplates {
 			t.log.Info("removing a template that was not used for long", "template", short(i.Key), "image", i.Image)
-			if err := t.discard(i.Key); err != nil {
+			if err := t.remove(i.Key, nil); err != nil && !errors.Is(err, ErrBusy) {
 				t.log.Warn("remove template", "template", short(i.Key), "err", err)
 			}
 		}
 	}
 }
 
-// discard removes a template from the disk.
+// remove removes the template of key from the disk, if seen is nil or its directory
+// still. The error matches ErrBusy while somebody makes another one.
+func (t *Templates) remove(key string, seen fs.FileInfo) error {
+	lock, err := tryLock(t.lockPath(key))
+	if errors.Is(err, errLocked) {
+		return ErrBusy
+	}
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if seen != nil {
+		if now := t.stat(key); now == nil || !os.SameFile(seen, now) {
+			return nil
+		}
+	}
+	return t.discard(key)
+}
+
+// stat describes the directory of a template: nil when there is none.
+func (t *Templates) stat(key string) fs.FileInfo {
+	info, err := os.Stat(t.path(key))
+	if err != nil {
+		return nil
+	}
+	return info
+}
+
+// discard removes a template from the disk. The caller holds the lock of key.
 func (t *Templates) discard(key string) error {
 	err := os.Remove(filepath.Join(t.path(key), manifestFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

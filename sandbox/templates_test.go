@@ -337,11 +337,13 @@ func TestRemoveTemplate(t *testing.T) {
 // What somebody has got is there until they close it, whatever becomes of the
 // templates.
 func TestTemplateIsFreedAfterItsLastUser(t *testing.T) {
-	ends := map[string]func(t *testing.T, ts *sandbox.Templates, cfg sandbox.Config) error{
-		"forgotten": func(t *testing.T, ts *sandbox.Templates, cfg sandbox.Config) error {
-			return ts.Forget(t.Context(), cfg)
+	ends := map[string]func(t *testing.T, ts *sandbox.Templates, cfg sandbox.Config, snap *sandbox.Snapshot) error{
+		"forgotten": func(t *testing.T, ts *sandbox.Templates, cfg sandbox.Config, snap *sandbox.Snapshot) error {
+			return ts.Forget(t.Context(), cfg, snap)
 		},
-		"closed": func(_ *testing.T, ts *sandbox.Templates, _ sandbox.Config) error { return ts.Close() },
+		"closed": func(_ *testing.T, ts *sandbox.Templates, _ sandbox.Config, _ *sandbox.Snapshot) error {
+			return ts.Close()
+		},
 	}
 	for name, end := range ends {
 		t.Run(name, func(t *testing.T) {
@@ -352,7 +354,7 @@ func TestTemplateIsFreedAfterItsLastUser(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := end(t, ts, cfg); err != nil {
+			if err := end(t, ts, cfg, snap); err != nil {
 				t.Fatal(err)
 			}
 			s, err := sandbox.Resume(t.Context(), b, snap, sandbox.StartOptions{Dir: t.TempDir()})
@@ -370,5 +372,42 @@ func TestTemplateIsFreedAfterItsLastUser(t *testing.T) {
 				t.Error("a sandbox was started from what is closed")
 			}
 		})
+	}
+}
+
+// A server that finds a template of no use leaves alone what another one is making,
+// or has put in its place.
+func TestForgetSparesAnotherTemplate(t *testing.T) {
+	b, cfg, dir := new(sandboxtest.Backend), bootable(t), t.TempDir()
+	first, second := openTemplates(t, dir, b), openTemplates(t, dir, b)
+	buildTemplate(t, first, cfg)
+	snap, err := first.Get(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer snap.Close()
+	if err := second.Build(t.Context(), cfg, sandbox.BuildOptions{Dir: t.TempDir(), Again: true}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second time it is another that is in memory
+		if err := first.Forget(t.Context(), cfg, snap); err != nil {
+			t.Error(err)
+		}
+		now, err := first.Get(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now.Close()
+	}
+	err = second.Build(t.Context(), cfg, sandbox.BuildOptions{Dir: t.TempDir(), Again: true, OnStep: func(step string) {
+		if step != "save machine" {
+			return
+		}
+		if err := first.Remove(cfg.Image); !errors.Is(err, sandbox.ErrBusy) {
+			t.Errorf("Remove while another process makes it: %v, want ErrBusy", err)
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

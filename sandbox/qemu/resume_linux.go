@@ -2,9 +2,10 @@ package qemu
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"os"
 
+	"github.com/vmette/vmette-mcp/sandbox"
 	"github.com/vmette/vmette-mcp/sandbox/qemu/internal/qmp"
 )
 
@@ -70,7 +71,7 @@ func (m *machine) load(ctx context.Context) error {
 		return err
 	}
 	if e.Field("status") == "failed" {
-		return errors.New("QEMU refused the state")
+		return fmt.Errorf("%w: QEMU refused it", sandbox.ErrUnusable)
 	}
 	return nil
 }

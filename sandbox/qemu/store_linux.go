@@ -124,7 +124,7 @@ func loadDevices(name, want string) (*os.File, error) {
 		return nil, err
 	}
 	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != want {
-		return nil, fmt.Errorf("%s is damaged: its hash is not what was stored", devicesFile)
+		return nil, fmt.Errorf("%w: %s is damaged: its hash is not what was stored", sandbox.ErrUnusable, devicesFile)
 	}
 	return memoryFile("device state", func(f *os.File) error { _, err := f.Write(data); return err })
 }
@@ -140,7 +140,7 @@ func loadMemory(ctx context.Context, name string, size int64, want string) (*os.
 		return nil, err
 	}
 	if info.Size() != size {
-		return nil, fmt.Errorf("%s is damaged: it has %d bytes, not %d", ramFile, info.Size(), size)
+		return nil, fmt.Errorf("%w: %s is damaged: it has %d bytes, not %d", sandbox.ErrUnusable, ramFile, info.Size(), size)
 	}
 	m, err := newMemory("guest memory", size)
 	if err != nil {
@@ -148,7 +148,7 @@ func loadMemory(ctx context.Context, name string, size int64, want string) (*os.
 	}
 	digest, err := copyMemory(ctx, m, f)
 	if err == nil && digest != want {
-		err = fmt.Errorf("%s is damaged: its digest is not what was stored", ramFile)
+		err = fmt.Errorf("%w: %s is damaged: its digest is not what was stored", sandbox.ErrUnusable, ramFile)
 	}
 	if err == nil {
 		err = seal(m)
