@@ -16,7 +16,7 @@ import (
 // frees it.
 type Snapshot struct {
 	cfg     Config
-	boot    desktop.Boot // what the guest in it takes itself for
+	boot    desktop.Boot // what the guest in it takes itself for: its port and its token, no more
 	state   *held
 	closing sync.Once
 }
@@ -106,7 +106,7 @@ func (s *Session) save(ctx context.Context) (*Snapshot, error) {
 	}
 	cfg := s.cfg
 	cfg.Background = false // those that start from it are not wanted any less
-	return newSnapshot(cfg, s.boot, state), nil
+	return newSnapshot(cfg, desktop.Boot{Port: s.boot.Port, Token: s.boot.Token}, state), nil
 }
 
 // awaitAgent returns when the guest agent has connected anew, which closes changed.

@@ -52,8 +52,8 @@ func (t *Templates) Key(ctx context.Context, cfg Config) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// hashed is a file whose contents are known. Files of images are never written
-// again once they are there: another one in their place is another file.
+// hashed is a file whose contents are known, as long as it is the same one, as large,
+// and was not written to.
 type hashed struct {
 	info fs.FileInfo
 	sum  string
@@ -73,7 +73,7 @@ func (t *Templates) hash(path string) (string, error) {
 	t.mu.Lock()
 	known, ok := t.hashes[path]
 	t.mu.Unlock()
-	if ok && os.SameFile(known.info, info) && known.info.Size() == info.Size() {
+	if ok && os.SameFile(known.info, info) && known.info.Size() == info.Size() && known.info.ModTime().Equal(info.ModTime()) {
 		return known.sum, nil
 	}
 	h := sha256.New()

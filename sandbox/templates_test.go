@@ -411,3 +411,22 @@ func TestForgetSparesAnotherTemplate(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// The hash of a file is remembered, but not once the file is written to, even if it
+// is as large as before.
+func TestTemplateKeySeesAFileThatIsWrittenTo(t *testing.T) {
+	cfg := bootable(t)
+	ts := openTemplates(t, t.TempDir(), new(sandboxtest.Backend))
+	before, err := ts.Key(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, cfg.Initramfs, "contents of INITRAMFS")
+	later := time.Now().Add(time.Second)
+	if err := os.Chtimes(cfg.Initramfs, later, later); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := ts.Key(t.Context(), cfg); err != nil || after == before {
+		t.Errorf("the key is the same (%v)", err)
+	}
+}

@@ -55,10 +55,13 @@ type machine struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 	events events
-	saving sync.Mutex // held while the machine is saved
 
-	broken   chan struct{} // closed when the vsock device has broken, after serveErr was set
-	serveErr error
+	saving     sync.Mutex // held while the machine is saved
+	unplugging bool       // the guest may let go of its vsock device at any time; guarded by saving
+
+	broken    chan struct{} // closed when the vsock device has broken, after serveErr was set
+	breakOnce sync.Once
+	serveErr  error
 
 	shutdown chan string // the reason of QEMU's first SHUTDOWN event
 
@@ -209,9 +212,17 @@ func (m *machine) serveVsock() {
 	m.wg.Go(func() {
 		err := m.door.serve(m.ctx, m.child.pid())
 		if err != nil && m.ctx.Err() == nil && !errors.Is(err, errUnplugged) {
-			m.serveErr = err
-			close(m.broken)
+			m.fail(err)
 		}
+	})
+}
+
+// fail has the machine end because its vsock device has broken. The first error
+// counts: the device is served anew each time that it is plugged in.
+func (m *machine) fail(err error) {
+	m.breakOnce.Do(func() {
+		m.serveErr = err
+		close(m.broken)
 	})
 }
 
@@ -264,8 +275,8 @@ func (m *machine) end() {
 	}
 	m.cancel()
 	m.saving.Lock() // who saves it has noticed, and starts nothing more
-	defer m.saving.Unlock()
 	m.closeVsock()
+	m.saving.Unlock()
 	m.wg.Wait()
 	m.err = m.child.wait()
 }

@@ -8,17 +8,10 @@ import (
 	"time"
 
 	"github.com/vmette/vmette-mcp/sandbox"
-	"github.com/vmette/vmette-mcp/sandbox/qemu/internal/qmp"
 )
 
-// Limits of a save. A guest that does not let go of its vsock device is broken, or
-// hostile.
-const (
-	unplugLimit = 10 * time.Second
-	saveLimit   = time.Minute // from there on
-)
-
-var errUnplugged = errors.New("device unplugged")
+// saveLimit is how long a save may take once the vsock device is out.
+const saveLimit = time.Minute
 
 // Save implements [sandbox.Saver].
 func (m *machine) Save(ctx context.Context) (sandbox.State, error) {
@@ -28,6 +21,12 @@ func (m *machine) Save(ctx context.Context) (sandbox.State, error) {
 	}
 	m.saving.Lock()
 	defer m.saving.Unlock()
+	if m.ctx.Err() != nil {
+		return nil, errors.New("save machine: it has ended")
+	}
+	if m.unplugging {
+		return nil, errors.New("save machine: the guest has still not let go of its vsock device, as an earlier save asked it to: it may be too busy, so try again later")
+	}
 	s, err := m.save(ctx, door)
 	if err != nil {
 		return nil, fmt.Errorf("save machine: %w", err)
@@ -74,23 +73,6 @@ func (m *machine) save(ctx context.Context, door *userDoor) (*state, error) {
 	}
 	s.standstill = time.Since(begun)
 	return s, nil
-}
-
-// unplugVsock takes the device, whose state QEMU cannot save, out of the
-// machine. The guest's connections end.
-func (m *machine) unplugVsock(ctx context.Context, door *userDoor) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, unplugLimit, fmt.Errorf("%w: the guest did not let go of it within %v", sandbox.ErrTimeout, unplugLimit))
-	defer cancel()
-	gone := m.events.expect(func(e qmp.Event) bool { return e.Name == "DEVICE_DELETED" && e.Field("device") == vsockDevice })
-	defer m.events.forget(gone)
-	if err := m.qmp.Execute(ctx, "device_del", map[string]string{"id": vsockDevice}, nil); err != nil {
-		return err
-	}
-	if _, err := gone.wait(ctx, m.qmp.Done()); err != nil {
-		return err
-	}
-	door.unplug(errUnplugged)
-	return nil
 }
 
 // capture stops the guest and completes the copy of what it is made of. The state
@@ -151,29 +133,7 @@ func (m *machine) saveDevices(ctx context.Context) (*os.File, error) {
 
 // goOn plugs the device in again and lets the guest run.
 func (m *machine) goOn(ctx context.Context, door *userDoor) error {
-	// What is left of the old socket does no harm if QEMU is not done with it yet.
-	if err := m.qmp.Execute(ctx, "chardev-remove", map[string]string{"id": door.plug.socket()}, nil); err != nil {
-		m.log.Debug("remove socket of vsock device", "err", err)
-	}
-	theirs, err := door.replug()
-	if err != nil {
-		return err
-	}
-	defer theirs.Close()
-	if err := m.qmp.Execute(ctx, "getfd", map[string]string{"fdname": "vsock"}, nil, theirs); err != nil {
-		return err
-	}
-	err = m.qmp.Execute(ctx, "chardev-add", map[string]any{
-		"id": door.plug.socket(),
-		"backend": map[string]any{"type": "socket", "data": map[string]any{
-			"addr": map[string]any{"type": "fd", "data": map[string]string{"str": "vsock"}}, "server": false,
-		}},
-	}, nil)
-	if err != nil {
-		return err
-	}
-	m.serveVsock()
-	if err := m.plugVsock(ctx); err != nil {
+	if err := m.replugVsock(ctx, door); err != nil {
 		return err
 	}
 	return m.qmp.Execute(ctx, "cont", nil, nil)
