@@ -62,6 +62,7 @@ func (c *Conversation) start(cfg sandbox.Config, asked bool) (*boot, error) {
 		}
 		b.info = d.Info()
 		c.made[b.info.ID] = c.reach == wholly || !asked
+		c.tenant.born(b.info.ID)
 		if c.own == b {
 			c.tenant.lineUp(b.info.ID, c.key)
 		}

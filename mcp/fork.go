@@ -55,6 +55,7 @@ func (c *Conversation) fork(ctx context.Context, id string) (sandbox.Info, error
 	c.mu.Lock()
 	c.made[info.ID] = c.reach == wholly
 	c.mu.Unlock()
+	c.tenant.born(info.ID)
 	c.tenant.mu.Lock()
 	defer c.tenant.mu.Unlock()
 	// No frame of the one is a frame of the other.

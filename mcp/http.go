@@ -29,14 +29,15 @@ const (
 // HTTPConfig says how [Server.ServeHTTP] serves. The zero value serves the
 // loopback host without authentication.
 type HTTPConfig struct {
-	Guard     guard.Config    // which names and web pages are let through
-	Verifiers []auth.Verifier // of tokens; without any, everyone is let in, and only from this host
-	Resource  auth.Resource   // for clients without a token; no URL means that they are told nothing
-	Limits    quota.Limits    // of each client; no limit of sessions means 64
-	Grace     time.Duration   // for which a session outlives its last use; 0 means 15 minutes
-	Life      time.Duration   // after which a session ends in any case; 0 means a day
-	Finish    time.Duration   // for calls in flight when the server is told to end; 0 means 20 seconds
-	TLS       *tls.Config     // with certificates; nil serves without encryption
+	Guard       guard.Config    // which names and web pages are let through
+	Verifiers   []auth.Verifier // of tokens; without any, everyone is let in, and only from this host
+	Resource    auth.Resource   // for clients without a token; no URL means that they are told nothing
+	Limits      quota.Limits    // of each client; no limit of sessions means 64
+	Grace       time.Duration   // for which a session outlives its last use; 0 means 15 minutes
+	Life        time.Duration   // after which a session ends in any case; 0 means a day
+	DesktopLife time.Duration   // after which a desktop ends in any case; 0 means never
+	Finish      time.Duration   // for calls in flight when the server is told to end; 0 means 20 seconds
+	TLS         *tls.Config     // with certificates; nil serves without encryption
 }
 
 // How long calls may take to finish, what then belongs to connections to end, and
@@ -106,7 +107,7 @@ func (s *Server) newHTTP(cfg HTTPConfig) (*httpServer, error) {
 		cfg.Limits.Sessions = defaultSessions
 	}
 	book := quota.NewBook(cfg.Limits)
-	h := &httpServer{remote: newRemote(s, book)}
+	h := &httpServer{remote: newRemote(s, book, cfg.DesktopLife)}
 	h.transport = transport.New(transport.Config{
 		Backend: h.remote,
 		Quota:   book,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/vmette/vmette-mcp/mcp/auth"
 	"github.com/vmette/vmette-mcp/mcp/quota"
@@ -15,6 +16,7 @@ import (
 type remote struct {
 	s     *Server
 	quota *quota.Book
+	life  time.Duration // of a desktop; 0 means without end
 
 	mu      sync.Mutex
 	closed  bool
@@ -33,8 +35,8 @@ type remoteTenant struct {
 // nothing.
 const maxTenants = 1024
 
-func newRemote(s *Server, book *quota.Book) *remote {
-	return &remote{s: s, quota: book, tenants: make(map[string]*remoteTenant)}
+func newRemote(s *Server, book *quota.Book, life time.Duration) *remote {
+	return &remote{s: s, quota: book, life: life, tenants: make(map[string]*remoteTenant)}
 }
 
 // enter returns the tenant of a client, in use until leave is called once.
@@ -48,6 +50,7 @@ func (r *remote) enter(id auth.Identity) (t *remoteTenant, leave func(), err err
 	if t == nil {
 		r.prune()
 		t = &remoteTenant{tenant: r.s.newTenant("http "+id.Name, r.quota.Of(id.Name))}
+		t.life = r.life
 		t.stateless = t.converse(stateless)
 		r.tenants[id.Name] = t
 	}
@@ -67,6 +70,7 @@ func (r *remote) prune() {
 	}
 	for name, t := range r.tenants {
 		if t.open == 0 && t.idle() {
+			t.outlive()
 			delete(r.tenants, name)
 		}
 	}
@@ -124,6 +128,7 @@ func (r *remote) close(ctx context.Context) error {
 	r.closed = true
 	var all []*Conversation
 	for _, t := range r.tenants {
+		t.outlive()
 		all = append(all, t.stateless)
 	}
 	r.mu.Unlock()

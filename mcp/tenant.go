@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"sync"
+	"time"
 
 	"github.com/vmette/vmette-mcp/mcp/quota"
 	"github.com/vmette/vmette-mcp/mcp/rpc"
@@ -16,16 +17,53 @@ type tenant struct {
 	s       *Server
 	name    string
 	account *quota.Account // nil bounds nothing
+	life    time.Duration  // of a desktop; 0 means without end
 	turns   queue          // a line for each desktop
 
 	mu       sync.Mutex
-	starting int               // desktops on their way
-	lines    map[string]string // keys of lines in turns, of desktops that have another one than their id
-	sights   map[string]*sight // what is known of each desktop
+	starting int                    // desktops on their way
+	lines    map[string]string      // keys of lines in turns, of desktops that have another one than their id
+	sights   map[string]*sight      // what is known of each desktop
+	ends     map[string]*time.Timer // of lives of desktops
 }
 
 func (s *Server) newTenant(name string, account *quota.Account) *tenant {
-	return &tenant{s: s, name: name, account: account, lines: make(map[string]string), sights: make(map[string]*sight)}
+	return &tenant{
+		s:       s,
+		name:    name,
+		account: account,
+		lines:   make(map[string]string),
+		sights:  make(map[string]*sight),
+		ends:    make(map[string]*time.Timer),
+	}
+}
+
+// born begins the life of a desktop.
+func (t *tenant) born(id string) {
+	if t.life == 0 {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ends[id] = time.AfterFunc(t.life, func() {
+		ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
+		defer cancel()
+		// One that does not end in time ends nevertheless.
+		if t.s.cfg.Desktops.End(ctx, t.name, id) == nil {
+			t.s.log.Info("a desktop has reached its maximum age", "client", t.name)
+		}
+		t.forget(id)
+	})
+}
+
+// outlive leaves the ends of all desktops to the owner of Desktops.
+func (t *tenant) outlive() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for id, end := range t.ends {
+		end.Stop()
+		delete(t.ends, id)
+	}
 }
 
 // reserve counts a desktop as on its way until done is called, unless the client
@@ -76,8 +114,17 @@ func (t *tenant) lineUp(id, key string) {
 func (t *tenant) forget(id string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.drop(id)
+}
+
+// drop is forget for a caller who holds mu.
+func (t *tenant) drop(id string) {
 	delete(t.lines, id)
 	delete(t.sights, id)
+	if end := t.ends[id]; end != nil {
+		end.Stop()
+		delete(t.ends, id)
+	}
 }
 
 // maxSights is how many desktops are known before it is looked which of them are
@@ -97,8 +144,7 @@ func (t *tenant) sight(id string) *sight {
 		}
 		for old := range t.sights {
 			if !there[old] {
-				delete(t.sights, old)
-				delete(t.lines, old)
+				t.drop(old)
 			}
 		}
 	}

@@ -50,13 +50,14 @@ type commandLine struct {
 	CacheDir string     `help:"Keep images here. (default: vmette in the user's cache directory)" placeholder:"DIR" type:"path" env:"VMETTE_CACHE_DIR"`
 	StateDir string     `help:"Keep what running sandboxes need here. (default: vmette in the user's state directory)" placeholder:"DIR" type:"path" env:"VMETTE_STATE_DIR"`
 
-	Serve    serveCmd    `cmd:"" default:"withargs" help:"Serve MCP on standard input and output. This is the default."`
+	Serve    serveCmd    `cmd:"" default:"withargs" help:"Serve MCP on standard input and output, or over HTTP. This is the default."`
 	Demo     demoCmd     `cmd:"" help:"Drive a real desktop over MCP and report on it."`
 	Rootfs   rootfsCmd   `cmd:"" help:"Build, list and remove images."`
 	Template templateCmd `cmd:"" help:"Build, list and remove saved desktops, which new ones start from."`
 	Doctor   doctorCmd   `cmd:"" help:"Tell what this host can do, and what mends the rest."`
 	Bench    benchCmd    `cmd:"" help:"Measure boot, starts, screenshots, clicks and typing."`
-	Config   configCmd   `cmd:"" help:"Print the configuration of an MCP client."`
+	Config   configCmd   `cmd:"" help:"Configurations: of MCP clients, and of the server."`
+	Token    tokenCmd    `cmd:"" help:"Make a token for a client of serve --http."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
@@ -82,11 +83,10 @@ func main() {
 	os.Exit(code)
 }
 
-// run parses args and runs the command they name.
-func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	var cli commandLine
-	helped := false
-	parser, err := kong.New(&cli,
+// newParser returns the parser of a command line. helped is set when it has
+// printed a help text instead of parsing.
+func newParser(cli *commandLine, stdout, stderr io.Writer, helped *bool) (*kong.Kong, error) {
+	return kong.New(cli,
 		kong.Name("vmette-mcp"),
 		kong.Description(description),
 		kong.Vars{
@@ -99,9 +99,17 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 			"imageBytes":  strconv.Itoa(picture.DefaultMaxBase64),
 		},
 		kong.Writers(stdout, stderr),
-		kong.Exit(func(int) { helped = true }),
+		kong.Exit(func(int) { *helped = true }),
+		kong.DefaultEnvars("VMETTE"),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 	)
+}
+
+// run parses args and runs the command they name.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	var cli commandLine
+	helped := false
+	parser, err := newParser(&cli, stdout, stderr, &helped)
 	if err != nil {
 		fmt.Fprintf(stderr, "vmette-mcp: %v\n", err)
 		return exitFailed

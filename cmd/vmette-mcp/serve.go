@@ -15,13 +15,15 @@ import (
 )
 
 type serveCmd struct {
+	Config   configFile    `help:"Take flags from this file; see vmette-mcp config check --help." placeholder:"FILE" type:"existingfile" env:"-"`
 	Image    string        `help:"What desktops boot: ${desktop} or ${minimal} (default ${default})." default:"${desktop}" placeholder:"SPEC"`
 	Desktops int           `help:"Desktops at once; 0, the default, is as many as the host's memory allows." default:"0" placeholder:"N"`
-	Idle     time.Duration `help:"End a desktop that nobody has used for this long; 0s, the default, is never." default:"0s" placeholder:"TIME"`
+	Idle     time.Duration `help:"End a desktop that nobody has used for this long; 0s, the default, is never, and over HTTP an hour." default:"0s" placeholder:"TIME"`
 	Suspend  time.Duration `help:"Suspend a desktop that nobody has used for this long to the disk, until it is used again; 0s, the default, is never." default:"0s" placeholder:"TIME"`
 	Start    string        `help:"How a desktop starts: template, from a saved one if there is one, or cold, booted (default ${default})." enum:"template,cold" default:"template" placeholder:"HOW"`
 	Profile  mcp.Profile   `help:"Whose names and arguments the tools have: ${profiles} (default ${default})." default:"toolset" placeholder:"NAME"`
 	Observe  string        `help:"How an action looks at the screen unless the call says: settled, changes (only where it changed), now or none (default ${default})." enum:"settled,changes,now,none" default:"settled" placeholder:"HOW"`
+	httpFlags
 	checkpointFlags
 	templateFlags
 	imageFlags
@@ -31,7 +33,7 @@ type serveCmd struct {
 // Validate is that of all flags which have one: of several that are embedded, none
 // is promoted.
 func (c serveCmd) Validate() error {
-	return errors.Join(c.checkpointFlags.Validate(), c.imageFlags.Validate())
+	return errors.Join(c.httpFlags.Validate(), c.checkpointFlags.Validate(), c.imageFlags.Validate())
 }
 
 // checkpointFlags say how desktops are saved.
@@ -97,6 +99,11 @@ func (serveCmd) Help() string {
 over when standard input ends: every desktop is closed and gone within two
 seconds. Standard output carries MCP alone; the log goes to standard error.
 
+With --http it serves any number of clients instead, until it is told to end.
+Without --tokens or --issuer they must be on this host. A session's own desktop
+ends with the session; one that desktop_create made is its client's until it is
+closed, has been idle, or is too old.
+
 An image that is not there is built in the background on the first call; the
 client is told how far it is. To build it beforehand: vmette-mcp rootfs build.
 
@@ -112,10 +119,14 @@ coordinates of all tools are those of what is shown.
 
   vmette-mcp serve
   vmette-mcp serve --memory 4096 --screen 1600x1000 --suspend 10m --idle 24h
+  vmette-mcp serve --http 127.0.0.1:8808
   vmette-mcp serve --profile openai --image-max-edge 2048 --image-max-pixels 2500000`
 }
 
 func (c serveCmd) Run(a *app) (err error) {
+	if c.HTTP != "" && c.Idle == 0 {
+		c.Idle = defaultIdle
+	}
 	host, err := a.openHost(c.sandboxFlags)
 	if err != nil {
 		return err
@@ -170,6 +181,9 @@ func (c serveCmd) Run(a *app) (err error) {
 	}
 	if cfg, ok := images.ready(a.ctx); ok {
 		manager.Preload(cfg)
+	}
+	if c.HTTP != "" {
+		return c.httpFlags.serve(a, server)
 	}
 	if f, ok := a.stdin.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		fmt.Fprintln(a.stderr, "vmette-mcp serves MCP here: type JSON-RPC, or ctrl+D to end. People start with vmette-mcp --help.")
