@@ -18,6 +18,7 @@ type Manager struct {
 	log   *slog.Logger
 	room  *room
 	state *stateDir
+	shelf *shelf
 
 	ctx    context.Context // ends when Close is called: no boot outlives it
 	cancel context.CancelFunc
@@ -48,6 +49,7 @@ type ManagerConfig struct {
 	Capacity    int           // sandboxes at once; 0 means as long as the host's free memory holds what all may take
 	Idle        time.Duration // a sandbox that nobody holds or used for this long is ended; 0 means never
 	Suspend     time.Duration // a sandbox that nobody holds or used for this long is suspended; 0 means never
+	Suspended   int           // most that are suspended at a time; 0 means DefaultSuspended
 	Checkpoints int           // most of one sandbox; 0 means DefaultCheckpoints
 	Logger      *slog.Logger  // nil discards
 }
@@ -74,6 +76,7 @@ type entry struct {
 	session     *Session
 	booking     *booking
 	suspended   string        // where the sandbox is kept while it does not run; "" while it does
+	place       *place        // of suspended
 	changed     chan struct{} // closed, and replaced, when session, suspended or ending is another
 	ending      bool          // it is to end
 	end         SessionEnd    // why it is to, with ending
@@ -101,7 +104,7 @@ type grave struct {
 // NewManager opens the state directory, removes what dead servers left in it,
 // and returns a Manager that [Manager.Close] must end.
 func NewManager(cfg ManagerConfig) (*Manager, error) {
-	if cfg.Backend == nil || cfg.StateDir == "" || cfg.Capacity < 0 || cfg.Idle < 0 || cfg.Suspend < 0 || cfg.Checkpoints < 0 {
+	if cfg.Backend == nil || cfg.StateDir == "" || cfg.Capacity < 0 || cfg.Idle < 0 || cfg.Suspend < 0 || cfg.Suspended < 0 || cfg.Checkpoints < 0 {
 		return nil, fmt.Errorf("%w: a manager needs a backend, a state directory, and no negative limits", ErrInvalidConfig)
 	}
 	if cfg.Logger == nil {
@@ -109,6 +112,9 @@ func NewManager(cfg ManagerConfig) (*Manager, error) {
 	}
 	if cfg.Checkpoints == 0 {
 		cfg.Checkpoints = DefaultCheckpoints
+	}
+	if cfg.Suspended == 0 {
+		cfg.Suspended = DefaultSuspended
 	}
 	room, err := newRoom(cfg.Capacity)
 	if err != nil {
@@ -123,6 +129,7 @@ func NewManager(cfg ManagerConfig) (*Manager, error) {
 		log:   cfg.Logger,
 		room:  room,
 		state: state,
+		shelf: newShelf(cfg.Suspended, state.dir),
 		live:  make(map[string]*entry),
 		gone:  make(map[string]grave),
 

@@ -117,6 +117,7 @@ func (m *Manager) close(e *entry, session *Session) bool {
 		if err := os.RemoveAll(e.suspended); err != nil {
 			m.log.Error("remove suspended sandbox", "err", err)
 		}
+		e.place.leave()
 	}
 	delete(m.live, e.info.ID)
 	m.bury(e, end)

@@ -10,7 +10,8 @@ import (
 
 // Suspend writes owner's sandbox to the disk and ends its machine: it takes no
 // memory any more, its checkpoints apart, and goes on when it is used again. One
-// that somebody else holds is not suspended. When it fails, the sandbox runs on.
+// that somebody else holds is not suspended. Without a place for it on the disk the
+// error matches [ErrNoShelf]. When it fails, the sandbox runs on.
 func (m *Manager) Suspend(ctx context.Context, owner, id string) error {
 	lease, _, err := m.lease(owner, id)
 	if err != nil {
@@ -40,10 +41,16 @@ func (m *Manager) suspend(ctx context.Context, e *entry, leases int) error {
 		return err
 	}
 	defer open()
-	dir, err := m.putAway(ctx, now.session)
+	place, err := m.shelf.take(now.session.Config().MemoryMiB)
 	if err != nil {
 		return err
 	}
+	dir, err := m.putAway(ctx, now.session)
+	if err != nil {
+		place.leave()
+		return err
+	}
+	place.filled()
 	m.mu.Lock()
 	switch {
 	case e.ending || e.closed:
@@ -53,9 +60,11 @@ func (m *Manager) suspend(ctx context.Context, e *entry, leases int) error {
 	}
 	if err != nil {
 		m.mu.Unlock()
-		return errors.Join(err, os.RemoveAll(dir))
+		err = errors.Join(err, os.RemoveAll(dir))
+		place.leave()
+		return err
 	}
-	e.suspended = dir
+	e.suspended, e.place = dir, place
 	e.change()
 	e.booking.cancel()
 	m.mu.Unlock()
@@ -113,13 +122,15 @@ func (m *Manager) resume(ctx context.Context, e *entry) error {
 		booking.cancel()
 		return ErrStopped
 	}
-	e.session, e.suspended, e.booking = session, "", booking
+	place := e.place
+	e.session, e.suspended, e.place, e.booking = session, "", nil, booking
 	e.change()
 	m.mu.Unlock()
 	booking.weigh(resident(session.machine))
 	if err := os.RemoveAll(dir); err != nil {
 		m.log.Error("remove what a sandbox was resumed from", "err", err)
 	}
+	place.leave()
 	return nil
 }
 

@@ -199,3 +199,30 @@ func TestAcquireIsGivenUp(t *testing.T) {
 	}
 	acquire(t, m, id).Release()
 }
+
+func TestSuspendedSandboxesAreLimited(t *testing.T) {
+	m, b := manager(t, t.TempDir(), func(c *sandbox.ManagerConfig) { c.Suspended = 1 })
+	var ids [2]string
+	for i := range ids {
+		l := create(t, m, "alice")
+		ids[i] = l.Info().ID
+		l.Release()
+	}
+	if err := m.Suspend(t.Context(), "alice", ids[0]); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Suspend(t.Context(), "alice", ids[1]); !errors.Is(err, sandbox.ErrNoShelf) || b.Running() != 1 {
+		t.Errorf("one too many: %v, and %d machines run; want ErrNoShelf", err, b.Running())
+	}
+	// One that goes on and one that ends make way.
+	acquire(t, m, ids[0]).Release()
+	if err := m.Suspend(t.Context(), "alice", ids[1]); err != nil {
+		t.Error(err)
+	}
+	if err := m.End(t.Context(), "alice", ids[1]); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Suspend(t.Context(), "alice", ids[0]); err != nil {
+		t.Error(err)
+	}
+}
