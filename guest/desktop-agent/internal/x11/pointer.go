@@ -75,47 +75,52 @@ func (d *Display) Click(ctx context.Context, a desktop.Click) error {
 		}
 		d.pressKeys(modifiers)
 		button := press{xproto.ButtonPress, byte(a.Button)}
-		begun := time.Now()
+		var before time.Time   // the click before was
+		var late time.Duration // at most, a click was after the one before
 		for n := range a.Count {
 			if n > 0 {
-				if err := d.apart(ctx); err != nil {
-					return err
-				}
+				nextTick() // as in apart
 			}
+			begun := time.Now()
 			d.press(button)
 			d.release(button)
+			if err := d.barrier(ctx); err != nil {
+				return err
+			}
+			if n > 0 {
+				late = max(late, time.Since(before))
+			}
+			before = begun
 		}
-		if a.Count == 1 {
-			return d.clicked(ctx)
-		}
-		if err := d.barrier(ctx); err != nil {
+		if err := d.passed(ctx); err != nil {
 			return err
 		}
-		took := time.Since(begun)
-		if err := d.clicked(ctx); err != nil {
-			return err
-		}
-		return together(a.Count, took)
+		return together(late)
 	})
 }
 
-// together reports clicks that took so long that they may not have been taken
-// for one double or triple click.
-func together(count int, took time.Duration) error {
-	if took <= soonClick {
+// together reports clicks that came so late after each other that they may not
+// have been taken for one double or triple click.
+func together(late time.Duration) error {
+	if late <= soonClick {
 		return nil
 	}
-	return desktop.Errorf(desktop.CodeUnknown, "the desktop is so slow just now that %d clicks took %d ms, and the application may have taken them for single ones: take a screenshot and look before clicking again",
-		count, took.Milliseconds())
+	return desktop.Errorf(desktop.CodeUnknown, "the desktop is so slow just now that the clicks came up to %d ms apart, and the application may have taken them for single ones: take a screenshot and look before clicking again",
+		late.Milliseconds())
 }
 
 // clicked sees what a button did pass the window manager, and remembers when it
 // was. It is the server's time that counts, which may be behind.
 func (d *Display) clicked(ctx context.Context) error {
-	err := d.barrier(ctx)
-	if err == nil {
-		err = d.managed(ctx)
+	if err := d.barrier(ctx); err != nil {
+		return err
 	}
+	return d.passed(ctx)
+}
+
+// passed is clicked for what the server has processed.
+func (d *Display) passed(ctx context.Context) error {
+	err := d.managed(ctx)
 	d.input.last.when = time.Now()
 	return err
 }
