@@ -3,9 +3,12 @@ package sandbox_test
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/vmette/vmette-mcp/desktop"
 	"github.com/vmette/vmette-mcp/sandbox"
@@ -82,5 +85,45 @@ func TestSnapshotOfWhatCannotBeSaved(t *testing.T) {
 	defer s.Stop()
 	if _, err := s.Snapshot(t.Context()); !errors.Is(err, sandbox.ErrUnsupported) {
 		t.Errorf("Snapshot: %v, want ErrUnsupported", err)
+	}
+}
+
+// A sandbox that was started from a snapshot was given randomness, which no snapshot
+// of it may hold.
+func TestStoredSnapshotHoldsNoRandomness(t *testing.T) {
+	b := new(sandboxtest.Backend)
+	s, err := sandbox.Start(t.Context(), b, sandboxtest.Config(), sandbox.StartOptions{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Stop()
+	first, err := s.Snapshot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()
+	resumed, err := sandbox.Resume(t.Context(), b, first, sandbox.StartOptions{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resumed.Stop()
+	second, err := resumed.Snapshot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	dir := t.TempDir()
+	if err := second.Store(t.Context(), dir); err != nil {
+		t.Fatal(err)
+	}
+	var rec struct {
+		Boot desktop.Boot `json:"boot"`
+	}
+	if err := sandbox.ReadRecord(filepath.Join(dir, "snapshot.json"), &rec); err != nil {
+		t.Fatal(err)
+	}
+	want := desktop.Boot{Port: rec.Boot.Port, Token: rec.Boot.Token}
+	if diff := cmp.Diff(want, rec.Boot); diff != "" || rec.Boot.Token == "" || rec.Boot.Port == 0 {
+		t.Errorf("it holds more than the port and the token (-want +got):\n%s", diff)
 	}
 }
