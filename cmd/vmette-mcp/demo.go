@@ -94,6 +94,9 @@ func (c demoCmd) serverArgs(a *app) []string {
 	if !c.Sudo {
 		args = append(args, "--no-sudo")
 	}
+	if a.offline {
+		args = append(args, "--offline")
+	}
 	if a.cacheDir != "" {
 		args = append(args, "--cache-dir", a.cacheDir)
 	}

@@ -48,6 +48,8 @@ Examples:
 type commandLine struct {
 	LogLevel slog.Level `help:"Log to standard error from this level on: debug, info, warn or error (default ${default})." default:"info" placeholder:"LEVEL" env:"VMETTE_LOG_LEVEL"`
 	CacheDir string     `help:"Keep images here. (default: vmette in the user's cache directory)" placeholder:"DIR" type:"path" env:"VMETTE_CACHE_DIR"`
+	CacheGiB int        `name:"cache-limit" help:"Remove what has not been used for longest when images and downloads take more GiB than this; 0, the default, keeps all images." default:"0" placeholder:"GIB" env:"VMETTE_CACHE_LIMIT"`
+	Offline  bool       `help:"Fetch nothing over the network: use the images that are there, and files of this host." env:"VMETTE_OFFLINE"`
 	StateDir string     `help:"Keep what running sandboxes need here. (default: vmette in the user's state directory)" placeholder:"DIR" type:"path" env:"VMETTE_STATE_DIR"`
 
 	Serve    serveCmd    `cmd:"" default:"withargs" help:"Serve MCP on standard input and output, or over HTTP. This is the default."`
@@ -69,6 +71,8 @@ type app struct {
 	stderr   io.Writer
 	log      *slog.Logger
 	cacheDir string // "" is the default
+	cacheGiB int    // 0 is no limit
+	offline  bool
 	stateDir string // "" is the default
 	logLevel slog.Level
 }
@@ -130,6 +134,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		stderr:   stderr,
 		log:      slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: cli.LogLevel})),
 		cacheDir: cli.CacheDir,
+		cacheGiB: cli.CacheGiB,
+		offline:  cli.Offline,
 		stateDir: cli.StateDir,
 		logLevel: cli.LogLevel,
 	}

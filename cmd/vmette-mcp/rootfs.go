@@ -17,22 +17,37 @@ type rootfsCmd struct {
 
 func (rootfsCmd) Help() string {
 	return `An image is what a desktop boots: a file system, a kernel and its modules. It is
-built once, from Debian packages whose signatures are checked, and shared by
-all desktops, which never write to it.
+built once and shared by all desktops, which never write to it. These can be made
+into one:
 
-  vmette-mcp rootfs build                          the default desktop
-  vmette-mcp rootfs build debian:bookworm/minimal  a screen and a terminal
+  debian:bookworm              the default: a desktop with a browser, from Debian
+                               packages whose signatures are checked
+  debian:bookworm/minimal      a screen, a window manager and a terminal
+  /srv/root, ./root, dir:root  a directory with a root file system
+  tar+file:root.tar.zst        a tar archive, plain or with gzip, zstd or xz
+  squashfs+file:root.squashfs  a squashfs image
+  tar+https://HOST/PATH        either of them from the network; #sha256=HEX at the
+                               end pins what it must be
+  oci://ghcr.io/me/desktop:v1  an image of an OCI registry, by tag or by digest;
+                               oci:// may be left out
+
+For a desktop an image needs Xvnc or Xvfb, and a window manager.
+
+  vmette-mcp rootfs build
+  vmette-mcp rootfs build debian:bookworm/minimal
   vmette-mcp rootfs list
-  vmette-mcp rootfs rm debian:bookworm/minimal`
+  vmette-mcp rootfs rm --outdated`
 }
 
 // openStore opens the store of images that the command line names.
 func (a *app) openStore() (*rootfs.Store, error) {
-	return rootfs.OpenWith(rootfs.Options{Dir: a.cacheDir, Logger: a.log})
+	return rootfs.OpenWith(rootfs.Options{
+		Dir: a.cacheDir, Offline: a.offline, Limit: int64(max(a.cacheGiB, 0)) << 30, Logger: a.log,
+	})
 }
 
 type rootfsBuildCmd struct {
-	Specs []string `arg:"" optional:"" name:"spec" help:"${desktop} (the default) or ${minimal}."`
+	Specs []string `arg:"" optional:"" name:"spec" help:"What to build; ${desktop} is the default."`
 }
 
 func (c rootfsBuildCmd) Run(a *app) error {
@@ -103,13 +118,32 @@ func (c rootfsListCmd) Run(a *app) error {
 }
 
 type rootfsRmCmd struct {
-	Names []string `arg:"" name:"name" help:"A spec, or the first eight or more digits of an id."`
+	Names    []string `arg:"" optional:"" name:"name" help:"A spec, or the first eight or more digits of an id."`
+	Outdated bool     `help:"Remove all images that this program would not use."`
+}
+
+func (c rootfsRmCmd) Validate() error {
+	if len(c.Names) == 0 && !c.Outdated {
+		return errors.New("name the images to remove, or say --outdated")
+	}
+	return nil
 }
 
 func (c rootfsRmCmd) Run(a *app) error {
 	store, err := a.openStore()
 	if err != nil {
 		return err
+	}
+	if c.Outdated {
+		images, err := store.List()
+		if err != nil {
+			return err
+		}
+		for _, img := range images {
+			if img.Outdated {
+				c.Names = append(c.Names, img.ID)
+			}
+		}
 	}
 	for _, name := range c.Names {
 		if err := store.Remove(name); err != nil {

@@ -16,7 +16,7 @@ import (
 
 type serveCmd struct {
 	Config   configFile    `help:"Take flags from this file; see vmette-mcp config check --help." placeholder:"FILE" type:"existingfile" env:"-"`
-	Image    string        `help:"What desktops boot: ${desktop} or ${minimal} (default ${default})." default:"${desktop}" placeholder:"SPEC"`
+	Image    string        `help:"What desktops boot: ${desktop}, ${minimal}, or another image, as vmette-mcp rootfs --help says (default ${default})." default:"${desktop}" placeholder:"SPEC"`
 	Desktops int           `help:"Desktops at once; 0, the default, is as many as the host's memory allows." default:"0" placeholder:"N"`
 	Idle     time.Duration `help:"End a desktop that nobody has used for this long; 0s, the default, is never, and over HTTP an hour." default:"0s" placeholder:"TIME"`
 	Suspend  time.Duration `help:"Suspend a desktop that nobody has used for this long to the disk, until it is used again; 0s, the default, is never." default:"0s" placeholder:"TIME"`
