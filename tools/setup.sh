@@ -57,6 +57,7 @@ test | ci)
 	need openbox openbox
 	need xterm xterm
 	need chromium chromium
+	need npm npm
 	need_python 'import gi' python3-gi
 	need_python 'import gi; gi.require_version("Gtk", "3.0")' gir1.2-gtk-3.0
 	need_python 'import PyQt5.QtWidgets' python3-pyqt5

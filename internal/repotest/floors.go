@@ -49,13 +49,14 @@ var Floors = []Floor{
 	{Folder: "desktop", StdOnly: true},
 	{Folder: "internal/oracle", Ours: []string{"desktop"}},
 	{Folder: "internal/repotest"},
+	{Folder: "test/conformance", Ours: []string{"mcp/auth", "mcp/guard", "mcp/mcpgo", "mcp/rpc", "mcp/transport"}},
 }
 
 // Restricted are the modules that may be imported in one place alone, so that
 // exchanging one touches one place. The benchmark is an X client of its own to
 // see what the agent does.
 var Restricted = map[string][]string{
-	"github.com/mark3labs/mcp-go": {"mcp"},
+	"github.com/mark3labs/mcp-go": {"mcp", "test/conformance"},
 	"github.com/alecthomas/kong":  {"cmd"},
 	"github.com/Code-Hex/vz":      {"sandbox/vz"},
 	"github.com/jezek/xgb":        {"guest/desktop-agent", "cmd/vmette-mcp/internal/bench"},

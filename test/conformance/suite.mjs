@@ -1,0 +1,51 @@
+// Runs the official conformance suite against the fixture server, for both eras
+// of the protocol:
+//
+//   node suite.mjs SERVER [TIMES]
+//
+// A scenario that counts may fail only when baseline.yml lists it.
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const [server, times = '1'] = process.argv.slice(2);
+const suite = join(import.meta.dirname, 'node_modules/@modelcontextprotocol/conformance/dist/index.js');
+const baseline = join(import.meta.dirname, 'baseline.yml');
+
+const fixture = spawn(server, { stdio: ['ignore', 'pipe', 'inherit'] });
+const [url] = await new Promise((resolve, reject) => {
+  createInterface(fixture.stdout).once('line', (line) => resolve([line]));
+  fixture.once('exit', () => reject(new Error('the server ended before it served')));
+});
+
+function run(revision) {
+  const args = [suite, 'server', '--url', url, '--requirements', revision, '--expected-failures', baseline,
+    '--output-dir', mkdtempSync(join(tmpdir(), 'conformance-'))];
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    let said = '';
+    child.stdout.on('data', (data) => (said += data));
+    child.stderr.on('data', (data) => (said += data));
+    child.once('close', (code) => resolve({ code, said }));
+  });
+}
+
+let failed = false;
+try {
+  for (let n = 1; n <= Number(times); n++) {
+    for (const revision of ['2025-11-25', '2026-07-28']) {
+      const { code, said } = await run(revision);
+      const total = said.match(/^Total: .*$/m)?.[0] ?? 'no total';
+      console.log(`${revision}, run ${n}: ${code === 0 ? 'conforms' : 'does not conform'} (${total})`);
+      if (code !== 0) {
+        failed = true;
+        console.log(said.slice(said.indexOf('=== SUMMARY ===')));
+      }
+    }
+  }
+} finally {
+  fixture.kill('SIGTERM');
+}
+process.exit(failed ? 1 : 0);
