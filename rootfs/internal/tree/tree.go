@@ -84,34 +84,6 @@ func (t *Tree) Lay(ctx context.Context, s Source) error {
 	})
 }
 
-// Has reports whether one of the paths names a file that is not a directory,
-// with symbolic links followed as the guest will follow them.
-func (t *Tree) Has(paths ...string) bool {
-	for _, p := range paths {
-		for range maxLinks {
-			dir, err := t.directory(path.Dir(p), -1)
-			if err != nil {
-				break
-			}
-			n, ok := dir.children[path.Base(p)]
-			if !ok || n.kind == tar.TypeDir {
-				break
-			}
-			if n.kind != tar.TypeSymlink {
-				return true
-			}
-			if path.IsAbs(n.target) {
-				p = n.target
-			} else {
-				// Not path.Join, which would take the directory for
-				// a real one and shorten "link/..".
-				p = path.Dir(p) + "/" + n.target
-			}
-		}
-	}
-	return false
-}
-
 // maxLinks is how many symbolic links may lie on the way to one file, as in
 // Linux; maxSteps is how many names, so that no archive keeps its reader busy
 // for long.

@@ -198,23 +198,6 @@ func TestChanged(t *testing.T) {
 	}
 }
 
-func TestHas(t *testing.T) {
-	tr, err := Merge(t.Context(), Limits{}, layer(archive(t,
-		symlink("bin", "usr/bin"), file("usr/bin/Xvnc"), dir("usr/bin/Xvfb"), symlink("usr/bin/x", "/etc/alternatives/x"),
-		symlink("etc/alternatives/x", "../../bin/Xvnc"), symlink("a", "b"), symlink("b", "a"), symlink("out", "../../../bin/Xvnc"),
-	)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for p, want := range map[string]bool{
-		"usr/bin/Xvnc": true, "/bin/Xvnc": true, "bin/Xvfb": false, "bin/x": true, "a": false, "out": true, "no/such": false, "bin/none": false,
-	} {
-		if got := tr.Has(p); got != want {
-			t.Errorf("Has(%q) = %v", p, got)
-		}
-	}
-}
-
 func TestDirectory(t *testing.T) {
 	top := t.TempDir()
 	outside := t.TempDir()
