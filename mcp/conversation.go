@@ -172,15 +172,23 @@ func (c *Conversation) ownBoot(ctx context.Context) (*boot, error) {
 
 // create starts a desktop that the client asked for. It becomes the
 // conversation's own when there is none yet. A client that gave up an earlier
-// call, as some do after a minute, gets what that one started.
-func (c *Conversation) create(ctx context.Context) (b *boot, own bool, err error) {
+// call, as some do after a minute, gets what that one started, and so does one
+// that sends the key of an earlier call; "" is none.
+func (c *Conversation) create(ctx context.Context, key string) (b *boot, own bool, err error) {
 	cfg, err := c.images.Config(ctx)
 	if err != nil {
 		return nil, false, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for len(c.unclaimed) > 0 {
+	if key != "" {
+		c.tenant.keying.Lock()
+		defer c.tenant.keying.Unlock()
+		if b := c.tenant.withKey(key); b != nil {
+			return b, b == c.own, nil
+		}
+	}
+	for key == "" && len(c.unclaimed) > 0 {
 		b, c.unclaimed = c.unclaimed[0], c.unclaimed[1:]
 		if _, made := c.made[b.info.ID]; made || !b.ended() {
 			return b, b == c.own, nil
@@ -191,6 +199,9 @@ func (c *Conversation) create(ctx context.Context) (b *boot, own bool, err error
 	}
 	if own = c.own == nil && c.reach != stateless; own {
 		c.own = b
+	}
+	if key != "" {
+		c.tenant.rememberKey(key, b)
 	}
 	return b, own, nil
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -14,6 +15,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/vmette/vmette-mcp/desktop"
 	"github.com/vmette/vmette-mcp/mcp/auth"
@@ -356,6 +359,74 @@ func TestConversationsShareADesktop(t *testing.T) {
 	if got := host.last().actions(); !strings.HasSuffix(got, "desktop.Wait{DurationMS:1000}\ndesktop.Type{Text:after}\n") {
 		t.Errorf("done was\n%s", got)
 	}
+}
+
+// A client that does not know whether its desktop_create came through sends it
+// again, with the same key, and in any session.
+func TestIdempotencyKey(t *testing.T) {
+	host := newFakeHost()
+	v, as := tokens(t, "alice", "bob")
+	w := serveHTTP(t, host, HTTPConfig{Verifiers: []auth.Verifier{v}})
+	host.gate, host.steps = make(chan struct{}), make(chan string)
+	const args = `{"idempotency_key":"mine"}`
+	ids := make(chan string, 3)
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			ids <- w.call(w.session(as["alice"]...), "desktop_create", args).Result.StructuredContent.DesktopID
+		})
+	}
+	host.steps <- "start qemu"
+	close(host.gate)
+	wg.Wait()
+	id := <-ids
+	ids <- w.callStateless("desktop_create", args, as["alice"]...).Result.StructuredContent.DesktopID
+	for range 2 {
+		if other := <-ids; id == "" || other != id {
+			t.Errorf("the same key made %q and %q", id, other)
+		}
+	}
+	if got := w.callStateless("desktop_create", args, as["bob"]...).Result.StructuredContent.DesktopID; got == id {
+		t.Error("another client got the same desktop")
+	}
+	w.callStateless("desktop_close", `{"desktop_id":"`+id+`"}`, as["alice"]...)
+	if got := w.callStateless("desktop_create", args, as["alice"]...).Result.StructuredContent.DesktopID; got == "" || got == id {
+		t.Errorf("once it is gone the key makes %q", got)
+	}
+}
+
+// A desktop ends when it is too old, whoever uses it.
+func TestDesktopLife(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		host := newFakeHost()
+		s, err := New(Config{Desktops: host, Images: host})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := newRemote(s, quota.NewBook(quota.Limits{}), time.Hour)
+		conv, err := r.Converse(auth.Local)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := conv.(*sessionConversation)
+		d, err := c.use(t.Context(), "", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.Release()
+		time.Sleep(59 * time.Minute)
+		if len(host.List("http local")) != 1 {
+			t.Error("it ended before its time")
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if len(host.List("http local")) != 0 {
+			t.Error("it has not ended")
+		}
+		if err := errors.Join(conv.Close(t.Context()), r.close(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestLimitsOfAClient(t *testing.T) {

@@ -49,10 +49,14 @@ func lifecycleTools() []tool {
 			name: "desktop_create",
 			description: "Start a new desktop, a Linux machine of its own, and return its desktop_id. It becomes the desktop of calls without desktop_id when there is none yet. " +
 				"There is no need to call this first: any other tool starts a desktop when it needs one.",
+			params: []param{text("idempotency_key", maxID, "any text of your own that is new for each desktop",
+				"Names the desktop that is wanted: a second call with the same key answers with the same desktop.")},
 			example: `{}`,
 			hints:   hints{harmless: true, insideWorld: true},
 			output:  DesktopOutcome{},
-			run:     func(ctx context.Context, c *call, _ values) *mcp.CallToolResult { return c.create(ctx) },
+			run: func(ctx context.Context, c *call, v values) *mcp.CallToolResult {
+				return c.create(ctx, get[string](v, "idempotency_key"))
+			},
 		},
 		{
 			name:        "desktop_list",
@@ -77,18 +81,18 @@ func lifecycleTools() []tool {
 	}
 }
 
-func (c *call) create(ctx context.Context) *mcp.CallToolResult {
+func (c *call) create(ctx context.Context, key string) *mcp.CallToolResult {
 	var (
 		b   *boot
 		own bool
 		err error
 	)
-	rpc.ArrivalOf(ctx).Pass(func() { b, own, err = c.conv.create(ctx) })
+	rpc.ArrivalOf(ctx).Pass(func() { b, own, err = c.conv.create(ctx, key) })
 	if err != nil {
 		return c.failed(err)
 	}
 	info, err := b.wait(ctx, c.progress)
-	if ctx.Err() != nil {
+	if ctx.Err() != nil && key == "" {
 		c.conv.giveUp(b)
 	}
 	if err != nil {

@@ -3,11 +3,14 @@ package mcp
 import (
 	"context"
 	"crypto/rand"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/vmette/vmette-mcp/mcp/quota"
 	"github.com/vmette/vmette-mcp/mcp/rpc"
+	"github.com/vmette/vmette-mcp/sandbox"
 )
 
 // tenant is one client, as far as rights are concerned: whose desktops are, who
@@ -20,11 +23,14 @@ type tenant struct {
 	life    time.Duration  // of a desktop; 0 means without end
 	turns   queue          // a line for each desktop
 
+	keying sync.Mutex // held from the search for a key to its being known
+
 	mu       sync.Mutex
 	starting int                    // desktops on their way
 	lines    map[string]string      // keys of lines in turns, of desktops that have another one than their id
 	sights   map[string]*sight      // what is known of each desktop
 	ends     map[string]*time.Timer // of lives of desktops
+	keyed    map[string]*boot       // of desktop_create, by their idempotency keys
 }
 
 func (s *Server) newTenant(name string, account *quota.Account) *tenant {
@@ -35,7 +41,36 @@ func (s *Server) newTenant(name string, account *quota.Account) *tenant {
 		lines:   make(map[string]string),
 		sights:  make(map[string]*sight),
 		ends:    make(map[string]*time.Timer),
+		keyed:   make(map[string]*boot),
 	}
+}
+
+// maxKeys is how many idempotency keys are remembered.
+const maxKeys = 1024
+
+// withKey returns what a desktop_create with the same key started, nil when that
+// is gone or has failed.
+func (t *tenant) withKey(key string) *boot {
+	t.mu.Lock()
+	b := t.keyed[key]
+	t.mu.Unlock()
+	if b == nil || !b.ended() {
+		return b
+	}
+	if b.err == nil && slices.ContainsFunc(t.s.cfg.Desktops.List(t.name), func(i sandbox.Info) bool { return i.ID == b.info.ID }) {
+		return b
+	}
+	return nil
+}
+
+// rememberKey remembers what a desktop_create with a key has started.
+func (t *tenant) rememberKey(key string, b *boot) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.keyed) >= maxKeys {
+		maps.DeleteFunc(t.keyed, func(_ string, b *boot) bool { return b.ended() })
+	}
+	t.keyed[key] = b
 }
 
 // born begins the life of a desktop.
