@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"runtime"
 
@@ -31,9 +32,14 @@ percentile. A screenshot is measured from the request to the finished PNG.
 
 func (c benchCmd) Run(a *app) error {
 	report, err := c.measure(a)
-	if err != nil {
+	if len(report.Measurements) == 0 && err != nil {
 		return err
 	}
+	// What came before a failure took long to measure, and holds.
+	return errors.Join(err, c.print(a, report))
+}
+
+func (c benchCmd) print(a *app, report bench.Report) error {
 	report.Version = version()
 	report.Host = fmt.Sprintf("%s/%s, %d CPUs", runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
 	if c.JSON {
