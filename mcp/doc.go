@@ -15,6 +15,8 @@
 //	}
 //	return s.ServeStdio(ctx, os.Stdin, os.Stdout)
 //
+// [Server.ServeHTTP] serves any number of clients instead.
+//
 // # The life of a call
 //
 // The arguments are decoded strictly into an Action, in pixels of the picture
@@ -32,8 +34,11 @@
 //
 // # Conversations
 //
-// A [Conversation] is one client's run of work. It owns the desktops it made,
-// and ends them when it is closed. Its first call without a desktop_id boots
+// A [Conversation] is one client's run of work: one process over stdio, one
+// session over HTTP. It owns the desktops it made, and ends them when it is
+// closed; over HTTP those that the client asked for outlive it, and can be named in
+// any conversation of the same client. What two of them do on one desktop is
+// done in turn. Its first call without a desktop_id boots
 // its own desktop; parallel first calls share one boot, and a call that is
 // given up does not undo the boot that the next one will want.
 package mcp
