@@ -13,10 +13,6 @@ import (
 	"github.com/vmette/vmette-mcp/sandbox"
 )
 
-// minTimeout is the shortest time that a command may be given: one that is kept
-// to the millisecond.
-const minTimeout = time.Millisecond
-
 // DesktopOutcome is the structured content of desktop_create, and one entry of
 // desktop_list.
 type DesktopOutcome struct {

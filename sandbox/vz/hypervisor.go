@@ -57,4 +57,4 @@ type vm interface {
 }
 
 // errBroken is all that is known of a machine that the framework gave up.
-var errBroken = errors.New("Virtualization.framework gave the machine up")
+var errBroken = errors.New("the machine was given up by Virtualization.framework")
