@@ -44,7 +44,7 @@ func (d *fakeDesktop) become(s fakeState) {
 
 // reconnect begins to count frames anew, as a guest does that was connected anew.
 func (d *fakeDesktop) reconnect() {
-	d.mirror, d.frame, d.drawn, d.spots = new(desktop.Mirror), 0, 0, nil
+	d.mirror, d.frame, d.drawn, d.spots, d.settled = new(desktop.Mirror), 0, 0, nil, d.colour
 }
 
 func (h *fakeHost) leased(owner, id string) (*fakeDesktop, error) {

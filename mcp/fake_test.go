@@ -54,6 +54,7 @@ type fakeDesktop struct {
 	frame   uint64
 	colour  byte
 	drawn   byte           // the colour of the last frame
+	settled byte           // the colour when it had last settled
 	spots   []desktop.Rect // drawn on since, each of which is a small part of the screen
 	machine fakeMachine
 	saved   []fakeCheckpoint
@@ -289,7 +290,7 @@ func (d *fakeDesktop) obey(a desktop.Action, res *desktop.Result) error {
 // observe shows the screen as asked.
 func (d *fakeDesktop) observe(res *desktop.Result, o desktop.Observe) {
 	if o.Mode == desktop.ObserveSettled {
-		res.Settle = &desktop.Settled{Reason: desktop.SettleQuiet, ElapsedMS: 120, Changed: d.drawn != d.colour || d.spots != nil, Rects: d.spots}
+		res.Settle = &desktop.Settled{Reason: desktop.SettleQuiet, ElapsedMS: 120, Changed: d.settled != d.colour || d.spots != nil, Rects: d.spots}
 	}
 	if o.Mode == desktop.ObserveSettled || o.Mode == desktop.ObserveNow {
 		res.Frame = d.look()
@@ -314,7 +315,7 @@ func (d *fakeDesktop) look() *desktop.Frame {
 	if err := d.mirror.Apply(f, pix); err != nil {
 		panic(err)
 	}
-	d.frame, d.drawn = f.Number, d.colour
+	d.frame, d.drawn, d.settled = f.Number, d.colour, d.colour
 	return f
 }
 

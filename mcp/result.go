@@ -98,7 +98,7 @@ func (c *call) done(d Desktop, did deed, res *desktop.Result) (*mcp.CallToolResu
 		text += " It is unchanged since you last saw it."
 	case current:
 		text += " The screen is unchanged" + after(out) + "."
-	case !isShot && !known && unchanged(res.Frame):
+	case !isShot && !known && (unchanged(res.Frame) || res.Settle != nil && !res.Settle.Changed):
 		text += " Whether the screen changed is not known; this is how it is now."
 	case !isShot:
 		text += " The screen changed" + settled(out) + "."
