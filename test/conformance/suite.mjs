@@ -38,8 +38,7 @@ try {
     for (const revision of ['2025-11-25', '2026-07-28']) {
       const { code, said } = await run(revision);
       const total = said.match(/^Total: .*$/m)?.[0] ?? 'no total';
-      const others = said.match(/Not scored .*run, (\d+) failing/m)?.[1] ?? '0';
-      console.log(`${revision}, run ${n}: ${code === 0 ? 'conforms' : 'does not conform'}. ${total} (${others} scenarios that do not count fail)`);
+      console.log(`${revision}, run ${n}: ${code === 0 ? 'conforms' : 'does not conform'}. ${total}, extensions that do not count among them`);
       if (code !== 0) {
         failed = true;
         console.log(said.slice(said.indexOf('=== SUMMARY ===')));
