@@ -100,6 +100,6 @@ func (r directoryRecipe) Build(ctx context.Context, job *Job) (*Manifest, error)
 // packedHash begins the hash of a recipe that packs what it finds elsewhere.
 func packedHash() hash.Hash {
 	h := sha256.New()
-	fmt.Fprintln(h, "packed 1", runtime.GOARCH, newKernelRecipe().Hash(), rootFormat, packOptions, sourceDateEpoch)
+	fmt.Fprintln(h, "packed 2", runtime.GOARCH, newKernelRecipe().Hash(), rootFormat, packOptions)
 	return h
 }

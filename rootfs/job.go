@@ -77,7 +77,7 @@ func (j *Job) pack(ctx context.Context, sources ...tree.Source) (*Manifest, erro
 	counted := func(r io.Reader) io.Reader {
 		return &progressReader{r: r, p: Progress{Phase: PhasePack, Total: total, Unit: "bytes"}, report: j.Progress}
 	}
-	if err := pack(ctx, j.Dir, work, counted, t.WriteTar); err != nil {
+	if err := pack(ctx, j.Dir, work, t.Newest(), counted, t.WriteTar); err != nil {
 		return nil, err
 	}
 	return kernel.manifest(j.Dir)

@@ -54,7 +54,7 @@ func (r *kernelRecipe) Build(ctx context.Context, job *Job) (*Manifest, error) {
 		return nil, err
 	}
 	watch := &aptProgress{report: job.Progress}
-	mmdebstrap := tool{name: "mmdebstrap", args: r.args(work), env: buildEnviron(scratch), stdout: io.Discard, onLine: watch.line}
+	mmdebstrap := tool{name: "mmdebstrap", args: r.args(work), env: buildEnviron(scratch, sourceDateEpoch), stdout: io.Discard, onLine: watch.line}
 	if err := mmdebstrap.run(ctx); err != nil {
 		return nil, err
 	}

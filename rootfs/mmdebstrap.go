@@ -49,8 +49,8 @@ func prepareDebian(job *Job, space int64) (work, scratch string, err error) {
 // run runs mmdebstrap and packs the root file system that it writes.
 func (r *debianRecipe) run(ctx context.Context, dir, work, scratch string, progress func(Progress)) error {
 	watch := &aptProgress{report: progress}
-	return pack(ctx, dir, scratch, watch.packing, func(ctx context.Context, w io.Writer) error {
-		mmdebstrap := tool{name: "mmdebstrap", args: r.args(work), env: buildEnviron(scratch), stdout: w, onLine: watch.line}
+	return pack(ctx, dir, scratch, sourceDateEpoch, watch.packing, func(ctx context.Context, w io.Writer) error {
+		mmdebstrap := tool{name: "mmdebstrap", args: r.args(work), env: buildEnviron(scratch, sourceDateEpoch), stdout: w, onLine: watch.line}
 		return mmdebstrap.run(ctx)
 	})
 }

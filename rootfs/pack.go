@@ -24,11 +24,14 @@ const (
 
 var packOptions = []string{"-comp", "lz4", "-b", "128K", "-no-exports", "-root-mode", "755"}
 
-// pack makes the root file system in dir of the tar stream that write writes; in
-// sees it pass. The packer sees the end of its input only when write has
-// succeeded; when one of them fails, the other is stopped, and the error is that
-// of the first.
-func pack(ctx context.Context, dir, scratch string, in func(io.Reader) io.Reader, write func(context.Context, io.Writer) error) error {
+// pack makes the root file system in dir of the tar stream that write writes.
+// The packer sees the end of its input only when write has succeeded; when one
+// of them fails, the other is stopped, and the error is that of the first.
+//
+// newest, in seconds since 1970, is the time of the image itself and of its root
+// directory, and the latest that a file can have. It must not be earlier than
+// that of any file that programs compare with what they noted in a cache.
+func pack(ctx context.Context, dir, scratch string, newest int64, in func(io.Reader) io.Reader, write func(context.Context, io.Writer) error) error {
 	pr, pw := io.Pipe()
 	group, ctx := errgroup.WithContext(ctx)
 	unblock := context.AfterFunc(ctx, func() {
@@ -44,15 +47,16 @@ func pack(ctx context.Context, dir, scratch string, in func(io.Reader) io.Reader
 	})
 	group.Go(func() error {
 		args := append([]string{"-", filepath.Join(dir, rootFile), "-tar", "-quiet", "-no-progress"}, packOptions...)
-		mksquashfs := tool{name: "mksquashfs", args: args, env: buildEnviron(scratch), stdin: in(pr)}
+		mksquashfs := tool{name: "mksquashfs", args: args, env: buildEnviron(scratch, newest), stdin: in(pr)}
 		return mksquashfs.run(ctx)
 	})
 	return group.Wait()
 }
 
-// buildEnviron is the environment of a build's tools.
-func buildEnviron(scratch string) []string {
-	return append(toolEnviron(), "SOURCE_DATE_EPOCH="+strconv.Itoa(sourceDateEpoch), "TMPDIR="+scratch, "LC_ALL=C.UTF-8")
+// buildEnviron is the environment of a build's tools. Debian's tools and
+// mksquashfs understand the time in it alike.
+func buildEnviron(scratch string, newest int64) []string {
+	return append(toolEnviron(), "SOURCE_DATE_EPOCH="+strconv.FormatInt(newest, 10), "TMPDIR="+scratch, "LC_ALL=C.UTF-8")
 }
 
 // toolEnviron is what the tools see of this process's environment: what they

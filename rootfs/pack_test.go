@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -19,6 +20,7 @@ import (
 // another program read what it made of that.
 func TestPack(t *testing.T) {
 	long := strings.Repeat("n", 255)
+	young := time.Date(2025, 6, 1, 0, 0, 0, 0, time.UTC)
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	for _, h := range []tar.Header{
@@ -30,7 +32,7 @@ func TestPack(t *testing.T) {
 		{Name: "a\nb/" + long, Typeflag: tar.TypeReg, Mode: 0o600},
 		{Name: "ü/\xff", Typeflag: tar.TypeSymlink, Linkname: "../a\nb/" + long},
 		{Name: "p", Typeflag: tar.TypeFifo, Mode: 0o644},
-		{Name: "tmp", Typeflag: tar.TypeDir, Mode: 0o1777},
+		{Name: "tmp", Typeflag: tar.TypeDir, Mode: 0o1777, ModTime: young},
 	} {
 		if err := w.WriteHeader(&h); err != nil {
 			t.Fatal(err)
@@ -47,10 +49,19 @@ func TestPack(t *testing.T) {
 	}
 	dir := t.TempDir()
 	same := func(r io.Reader) io.Reader { return r }
-	if err := pack(t.Context(), dir, dir, same, merged.WriteTar); err != nil {
+	if err := pack(t.Context(), dir, dir, merged.Newest(), same, merged.WriteTar); err != nil {
 		t.Fatal(err)
 	}
 	root := filepath.Join(dir, rootFile)
+	again := t.TempDir()
+	if err := pack(t.Context(), again, again, merged.Newest(), same, merged.WriteTar); err != nil {
+		t.Fatal(err)
+	}
+	one, err1 := hashFile(dir, rootFile)
+	two, err2 := hashFile(again, rootFile)
+	if err1 != nil || err2 != nil || one != two {
+		t.Errorf("packed twice: %v, %v and %v, %v", one, err1, two, err2)
+	}
 	if err := checkSquashfs(root); err != nil {
 		t.Error(err)
 	}
@@ -62,18 +73,19 @@ func TestPack(t *testing.T) {
 	for i, line := range got {
 		// Sizes are padded, and of no interest.
 		if f := strings.Fields(line); len(f) > 5 && len(f[0]) == 10 {
-			got[i] = f[0] + " " + f[1] + " " + strings.Join(f[5:], " ")
+			got[i] = f[0] + " " + f[1] + " " + f[3][:4] + " " + strings.Join(f[5:], " ")
 		}
 	}
-	slices.Sort(got)
 	want := []string{
-		"-rw------- 0/0 squashfs-root/a", "-rwsr-xr-x 0/0 squashfs-root/bin/again", "-rwsr-xr-x 0/0 squashfs-root/bin/sudo",
-		"-rwxr-xr-x 3000000000/0 squashfs-root/bin/ping",
+		"-rw------- 0/0 1970 squashfs-root/a", "-rwsr-xr-x 0/0 1970 squashfs-root/bin/again", "-rwsr-xr-x 0/0 1970 squashfs-root/bin/sudo",
+		"-rwxr-xr-x 3000000000/0 1970 squashfs-root/bin/ping",
 		"b", "b/LONG", "b/LONG", // what follows the newline
-		"drwxr-xr-x 0/0 squashfs-root", "drwxr-xr-x 0/0 squashfs-root/a", "drwxr-xr-x 0/0 squashfs-root/bin",
-		"drwxr-xr-x 0/0 squashfs-root/ü", "drwxrwxrwt 0/0 squashfs-root/tmp",
-		"lrwxrwxrwx 0/0 squashfs-root/ü/\xff -> a", "prw-r--r-- 0/0 squashfs-root/p",
+		"drwxr-xr-x 0/0 2025 squashfs-root", "drwxr-xr-x 0/0 1970 squashfs-root/a", "drwxr-xr-x 0/0 1970 squashfs-root/bin",
+		"drwxr-xr-x 0/0 1970 squashfs-root/ü", "drwxrwxrwt 0/0 2025 squashfs-root/tmp",
+		"lrwxrwxrwx 0/0 1970 squashfs-root/ü/\xff -> a", "prw-r--r-- 0/0 1970 squashfs-root/p",
 	}
+	slices.Sort(got)
+	slices.Sort(want)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("packed (-want +got):\n%s", diff)
 	}

@@ -21,6 +21,16 @@ func (t *Tree) Bytes() int64 {
 	return sum
 }
 
+// Newest returns the latest time of a file in the tree, in seconds since 1970.
+func (t *Tree) Newest() int64 {
+	var newest int64
+	p := t.plan()
+	for _, e := range slices.Concat(p.empty, p.files) {
+		newest = max(newest, e.node.mtime)
+	}
+	return newest
+}
+
 // WriteTar writes the tree as a tar stream: first what has no contents, sorted
 // by path, then the regular files in the order of the sources, then further
 // names of files that have several. Parents come before what is in them, and equal
