@@ -36,7 +36,7 @@ func (registries) Match(spec string) (Recipe, error) {
 	}
 	ref, err := name.ParseReference(text)
 	if err != nil {
-		return nil, fmt.Errorf("%q is no image of a registry, such as oci://docker.io/library/alpine:3, and of no other kind: use %q or %q for the images of this program", spec, DefaultSpec, MinimalSpec)
+		return nil, fmt.Errorf("%q is no image of a registry, such as oci://HOST/NAME:TAG, and of no other kind: use %q or %q for the images of this program", spec, DefaultSpec, MinimalSpec)
 	}
 	return ociRecipe{ref}, nil
 }

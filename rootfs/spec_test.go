@@ -37,7 +37,7 @@ func TestMatch(t *testing.T) {
 		{"oci://alpine", "oci://index.docker.io/library/alpine:latest"},
 		{"alpine:3", "oci://index.docker.io/library/alpine:3"},
 		{"docker.io/library/debian:sid", "oci://index.docker.io/library/debian:sid"},
-		{"ghcr.io/me/desktop:v1", "oci://ghcr.io/me/desktop:v1"},
+		{"registry.example/me/desktop:v1", "oci://registry.example/me/desktop:v1"},
 		{"localhost:5000/a@sha256:" + someDigest, "oci://localhost:5000/a@sha256:" + someDigest},
 	} {
 		r, err := match(Providers(), tt.spec)

@@ -28,7 +28,7 @@ into one:
   squashfs+file:root.squashfs  a squashfs image
   tar+https://HOST/PATH        either of them from the network; #sha256=HEX at the
                                end pins what it must be
-  oci://ghcr.io/me/desktop:v1  an image of an OCI registry, by tag or by digest;
+  oci://HOST/NAME:TAG          an image of an OCI registry, by tag or by digest;
                                oci:// may be left out
 
 For a desktop an image needs Xvnc or Xvfb, and a window manager.
