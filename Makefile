@@ -70,9 +70,14 @@ test-settle: ## click 50 times on each page that answers late
 soak: ## make, use and close 300 desktops, and find the server as it was
 	VMETTE_SOAK_TURNS=300 $(GO) test -count=1 -timeout 60m -v -run '^TestIntegrationSoak$$' ./cmd/vmette-mcp
 
+# What takes long because of what it waits for has no more races than its
+# like on a bare X server.
+INTEGRATION  = ^TestIntegration
+APPLICATIONS = ^TestMatrix$$|^TestTyping(Corpus|ALong|Whatever)|^TestSettleOfAPage|^TestApplicationsHold|^TestTypeIntoAProgramThatHangs
+
 .PHONY: race
-race: ## run the tests that need no guest under the race detector
-	CGO_ENABLED=1 $(GO) test -race -skip '^TestIntegration' ./...
+race: ## run the tests that need no guest and no application under the race detector
+	CGO_ENABLED=1 $(GO) test -race -skip '$(INTEGRATION)|$(APPLICATIONS)' ./...
 
 .PHONY: bench
 bench: setup build ## measure boot, screenshots, clicks and typing; writes out/bench.json
