@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,6 +30,8 @@ type web struct {
 	t   *testing.T
 	url string
 	end func() error // tells it to end and waits
+
+	calls atomic.Int64 // whose number is the id of the last one
 }
 
 // serveHTTP serves a host over HTTP until the test ends.
@@ -122,7 +125,7 @@ func (o reply) text() string {
 // call calls a tool in a session.
 func (w *web) call(session []string, tool, args string) reply {
 	w.t.Helper()
-	return w.read(w.do("POST", "/mcp", strings.TrimSpace(toolCall(1, tool, args)), session...))
+	return w.read(w.do("POST", "/mcp", strings.TrimSpace(toolCall(int(w.calls.Add(1)), tool, args)), session...))
 }
 
 // callStateless calls a tool without a session.
