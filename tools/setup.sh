@@ -4,6 +4,7 @@
 #   tools/setup.sh         what it takes to build and run
 #   tools/setup.sh test    and to test
 #   tools/setup.sh ci      and to check with the race detector
+#   tools/setup.sh conformance   what it takes to build, run and check against the official suite
 #
 # Quiet and quick when nothing is missing. It installs with apt, through sudo
 # when not root; where that is not possible it says in one line what to install.
@@ -57,7 +58,6 @@ test | ci)
 	need openbox openbox
 	need xterm xterm
 	need chromium chromium
-	need npm npm
 	need_python 'import gi' python3-gi
 	need_python 'import gi; gi.require_version("Gtk", "3.0")' gir1.2-gtk-3.0
 	need_python 'import PyQt5.QtWidgets' python3-pyqt5
@@ -69,8 +69,9 @@ test | ci)
 	need git git
 	[ "$goal" = test ] || need gcc gcc libc6-dev
 	;;
+conformance) need npm npm ;;
 *)
-	echo "setup: unknown goal $goal: say nothing, test or ci" >&2
+	echo "setup: unknown goal $goal: say nothing, test, ci or conformance" >&2
 	exit 2
 	;;
 esac
