@@ -137,12 +137,14 @@ func (r *debianRecipe) Name() string {
 // Space implements [Recipe].
 func (r *debianRecipe) Space() int64 { return r.variant.space }
 
-// Hash implements [Recipe]. The mirror is no part of it: the same packages
-// come from all.
+// Hash implements [Recipe]. The mirror is no part of it, because the same
+// packages come from all, nor is the way this host builds.
 func (r *debianRecipe) Hash() string {
 	h := sha256.New()
 	fmt.Fprintln(h, r.suite, r.arch, sourceDateEpoch, bootModules)
-	fmt.Fprintln(h, r.variant, docs, rootFormat, packOptions)
+	fmt.Fprintln(h, r.variant.files, rootFormat, packOptions)
+	anywhere := debianRecipe{suite: r.suite, arch: r.arch, variant: r.variant}
+	fmt.Fprintf(h, "%q\n", anywhere.args("", "work"))
 	err := fs.WalkDir(debianFiles, "debian", func(name string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return err

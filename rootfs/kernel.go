@@ -42,8 +42,9 @@ func (r *kernelRecipe) Space() int64 { return 512 << 20 }
 // Hash implements [Recipe].
 func (r *kernelRecipe) Hash() string {
 	h := sha256.New()
-	fmt.Fprintln(h, r.suite, runtime.GOARCH, bootModules)
-	fmt.Fprint(h, fetchKernel)
+	fmt.Fprintln(h, runtime.GOARCH, bootModules)
+	anywhere := kernelRecipe{suite: r.suite}
+	fmt.Fprintf(h, "%q\n", anywhere.args("", "work"))
 	return hex.EncodeToString(h.Sum(nil))
 }
 
@@ -54,7 +55,7 @@ func (r *kernelRecipe) Build(ctx context.Context, job *Job) (*Manifest, error) {
 		return nil, err
 	}
 	watch := &aptProgress{report: job.Progress}
-	mmdebstrap := tool{name: "mmdebstrap", args: r.args(work), env: buildEnviron(scratch, sourceDateEpoch), stdout: io.Discard, onLine: watch.line}
+	mmdebstrap := tool{name: "mmdebstrap", args: r.args(buildMode(), work), env: buildEnviron(scratch, sourceDateEpoch), stdout: io.Discard, onLine: watch.line}
 	if err := mmdebstrap.run(ctx); err != nil {
 		return nil, err
 	}
@@ -66,8 +67,8 @@ func (r *kernelRecipe) Build(ctx context.Context, job *Job) (*Manifest, error) {
 	return m, os.Rename(filepath.Join(work, modulesTar), filepath.Join(job.Dir, modulesTar))
 }
 
-func (r *kernelRecipe) args(work string) []string {
-	args := append(debianArgs(r.mirror), "--variant=extract", "--include=kmod")
+func (r *kernelRecipe) args(mode, work string) []string {
+	args := append(debianArgs(mode, r.mirror), "--variant=extract", "--include=kmod")
 	for _, h := range []string{
 		fetchKernel,
 		"tar-out " + bringOut + " " + quote(filepath.Join(work, metaFile)),

@@ -50,14 +50,14 @@ func prepareDebian(job *Job, space int64) (work, scratch string, err error) {
 func (r *debianRecipe) run(ctx context.Context, dir, work, scratch string, progress func(Progress)) error {
 	watch := &aptProgress{report: progress}
 	return pack(ctx, dir, scratch, sourceDateEpoch, watch.packing, func(ctx context.Context, w io.Writer) error {
-		mmdebstrap := tool{name: "mmdebstrap", args: r.args(work), env: buildEnviron(scratch, sourceDateEpoch), stdout: w, onLine: watch.line}
+		mmdebstrap := tool{name: "mmdebstrap", args: r.args(buildMode(), work), env: buildEnviron(scratch, sourceDateEpoch), stdout: w, onLine: watch.line}
 		return mmdebstrap.run(ctx)
 	})
 }
 
 // args returns the arguments of mmdebstrap.
-func (r *debianRecipe) args(work string) []string {
-	args := append(debianArgs(r.mirror), "--variant=minbase", "--include="+strings.Join(r.variant.packages, ","))
+func (r *debianRecipe) args(mode, work string) []string {
+	args := append(debianArgs(mode, r.mirror), "--variant=minbase", "--include="+strings.Join(r.variant.packages, ","))
 	for _, o := range docs {
 		args = append(args, "--dpkgopt="+o)
 	}
@@ -79,9 +79,9 @@ func (r *debianRecipe) args(work string) []string {
 }
 
 // debianArgs returns the arguments that every run of mmdebstrap begins with.
-func debianArgs(mirror string) []string {
+func debianArgs(mode, mirror string) []string {
 	args := []string{
-		"--mode=" + buildMode(), "--format=tar", "--verbose", "--architectures=" + runtime.GOARCH,
+		"--mode=" + mode, "--format=tar", "--verbose", "--architectures=" + runtime.GOARCH,
 		`--aptopt=APT::Install-Recommends "false"`,
 		`--aptopt=Acquire::Retries "3"`,
 		// Otherwise some directories belong to root or to apt's own user,

@@ -94,6 +94,22 @@ func TestRecipeHash(t *testing.T) {
 	}
 }
 
+// TestRecipeHashHoldsTheArguments changes what mmdebstrap is told.
+func TestRecipeHashHoldsTheArguments(t *testing.T) {
+	r := newDebianRecipe("bookworm", variants[0])
+	before := r.Hash()
+	r.variant.exclude = append(r.variant.exclude, "/usr/share/nothing")
+	if r.Hash() == before {
+		t.Error("another argument gives the same hash")
+	}
+	k := newKernelRecipe()
+	before = k.Hash()
+	k.suite = "trixie"
+	if k.Hash() == before {
+		t.Error("another release gives the same hash of the kernel")
+	}
+}
+
 // TestSourceHash has sources on the host change. An image is outdated exactly
 // when its source has.
 func TestSourceHash(t *testing.T) {
