@@ -49,15 +49,14 @@ class DevTools:
                 return message["result"]
 
     def page(self):
-        """Returns the number of the page once there is one.
+        """Returns the number of the page once it is there.
 
-        It is named before that by its address. Chromium may never load a page
-        to which somebody attaches while it is about to.
+        While another one is, it has an address already, but no title.
         """
         self.call("Target.setDiscoverTargets", discover=True)
         while True:
             for target in self.call("Target.getTargets")["targetInfos"]:
-                if target["type"] == "page" and target["title"] == "oracle":
+                if target["type"] == "page" and target["title"]:
                     return target["targetId"]
             while self.next().get("method") not in ("Target.targetCreated", "Target.targetInfoChanged"):
                 pass
