@@ -58,6 +58,11 @@ test-matrix-vm: setup-test build ## do every input action in each kind of applic
 	bin/vmette-mcp rootfs build $(ORACLES)
 	$(GO) test -count=1 -timeout 60m -v -run '^TestIntegrationMatrix$$' ./sandbox/qemu -args -matrix.whole
 
+.PHONY: test-stranger
+test-stranger: setup-test build ## boot desktops of images that nobody made for this program
+	bin/vmette-mcp rootfs build $(MINIMAL)
+	$(GO) test -count=1 -timeout 20m -tags long -run '^TestIntegration(Stranger|NoServer)' ./cmd/vmette-mcp
+
 .PHONY: test-typing
 test-typing: ## type the corpus 20 times, and 100,000 characters, into each kind of application
 	VMETTE_TYPING_RUNS=20 $(GO) test -count=1 -timeout 60m -v -run '^TestTyping' ./guest/desktop-agent/internal/x11
