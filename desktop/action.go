@@ -131,6 +131,10 @@ type KeyUp struct {
 	Keys string `json:"keys" arg:"text" doc:"The key, or keys joined by +."`
 }
 
+// Release releases every key and button that is held down. It is sent at the end
+// of a conversation whose desktop stays.
+type Release struct{}
+
 // HoldKey holds a chord down for DurationMS milliseconds.
 type HoldKey struct {
 	Keys       string `json:"keys" arg:"text" doc:"The key, or keys joined by +."`
@@ -168,6 +172,10 @@ type OpenURL struct {
 	URL string `json:"url" doc:"The http, https or file URL to open."`
 }
 
+// OpenURLTimeout is how long an [OpenURL] waits for the first window of a browser. On an
+// emulated processor half a minute is usual.
+const OpenURLTimeout = 45 * time.Second
+
 // Name returns "screenshot".
 func (Screenshot) Name() string { return "screenshot" }
 
@@ -200,6 +208,9 @@ func (KeyDown) Name() string { return "key_down" }
 
 // Name returns "key_up".
 func (KeyUp) Name() string { return "key_up" }
+
+// Name returns "release".
+func (Release) Name() string { return "release" }
 
 // Name returns "hold_key".
 func (HoldKey) Name() string { return "hold_key" }
@@ -302,6 +313,9 @@ func (a KeyDown) Validate() error { return validateChord(a.Keys) }
 
 // Validate reports an empty or overlong chord.
 func (a KeyUp) Validate() error { return validateChord(a.Keys) }
+
+// Validate always succeeds.
+func (Release) Validate() error { return nil }
 
 // Validate reports an empty or overlong chord, or a repeat outside 0 to
 // [MaxRepeat]. Whether the keys exist, the agent knows.

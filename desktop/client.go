@@ -110,7 +110,7 @@ func NewClient(ctx context.Context, conn net.Conn, cfg ClientConfig) (*Client, e
 	ctx, cancel := context.WithTimeoutCause(ctx, helloTimeout, errNoHello)
 	defer cancel()
 	err := withContext(ctx, conn, func() (err error) {
-		c.hello, err = welcome(conn, cfg)
+		c.hello, err = welcome(conn, cfg, ConnControl)
 		return err
 	})
 	if err != nil {

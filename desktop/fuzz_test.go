@@ -43,4 +43,6 @@ func FuzzRequest(f *testing.F)  { fuzzHeader[Request](f, "requests") }
 func FuzzResponse(f *testing.F) { fuzzHeader[Response](f, "responses") }
 func FuzzHello(f *testing.F)    { fuzzHeader[Hello](f, "greetings") }
 func FuzzWelcome(f *testing.F)  { fuzzHeader[Welcome](f, "greetings") }
+func FuzzOrder(f *testing.F)    { fuzzHeader[Order](f, "workloads") }
+func FuzzReport(f *testing.F)   { fuzzHeader[Report](f, "workloads") }
 func FuzzBoot(f *testing.F)     { fuzzHeader[Boot](f, "greetings") }

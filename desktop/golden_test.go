@@ -46,6 +46,7 @@ var requests = []message{
 	{"hold_key", Request{Action: HoldKey{Keys: "w", DurationMS: 1500}}},
 	{"key_down", Request{Action: KeyDown{Keys: "shift"}}},
 	{"key_up", Request{Action: KeyUp{Keys: "shift"}}},
+	{"release", Request{Action: Release{}}},
 	{"scroll-pixels", Request{Action: Scroll{DY: -250, Pixels: true}}},
 	{"exec-background", Request{Action: Exec{Command: "make", Background: true}}},
 	{"exec_output", Request{Action: ExecOutput{Job: 1, WaitMS: 2000}}},
@@ -99,7 +100,7 @@ var responses = []message{
 	}},
 	{"unchanged", Response{
 		OK: true, X: ptr(640), Y: ptr(400),
-		Settle: &Settled{Reason: SettleQuiet, ElapsedMS: 84},
+		Settle: &Settled{Reason: SettleAsleep, ElapsedMS: 84, QuietMS: 180, LimitMS: 3000},
 		Frame:  &Frame{Number: 8, Base: 7, Size: Size{1280, 800}},
 	}},
 	{"whole", Response{
@@ -113,7 +114,7 @@ var responses = []message{
 	}},
 	{"changed", Response{
 		OK: true, X: ptr(12), Y: ptr(0),
-		Settle: &Settled{Reason: SettleLimit, ElapsedMS: 3000, Changed: true, Rects: []Rect{{0, 0, 2, 3}, {100, 200, 300, 210}}},
+		Settle: &Settled{Reason: SettleLimit, ElapsedMS: 3000, QuietMS: 180, LimitMS: 3000, Changed: true, Rects: []Rect{{0, 0, 2, 3}, {100, 200, 300, 210}}},
 		Frame: &Frame{
 			Number: 3, Base: 2, Size: Size{1280, 800},
 			Rects:  []Patch{{Rect{0, 0, 2, 3}, Raw, 24}, {Rect{100, 200, 300, 210}, RLE, 80}},
@@ -171,7 +172,10 @@ var greetings = []message{
 		Protocol: Version, Agent: "vmette desktop-agent v0.1.0", Token: "3q2-7wAAAAAAAAAAAAAAAA",
 		Connection: ConnControl, Screen: Size{1280, 800}, Features: []string{"chromium"}, Restarts: 1,
 	}},
-	{"welcome", Welcome{Protocol: Version}},
+	{"hello-stdout", Hello{
+		Protocol: Version, Agent: "vmette desktop-agent v0.1.0", Token: "3q2-7wAAAAAAAAAAAAAAAA", Connection: ConnStdout,
+	}},
+	{"welcome", Welcome{Protocol: Version, UnixTime: 1767225600000000000}},
 	{"welcome-resume", Welcome{Protocol: Version, Resume: &Boot{
 		Token: "c2V2ZW50ZWVuIGJ5dGVzIQ", Port: 1024, Hostname: "desktop-5f3a", Root: Root{Device: "/dev/vda", Type: "squashfs"},
 		Screen: Size{1280, 800}, UnixTime: 1767225600000000000, Entropy: []byte("thirty-two bytes that are random"),
@@ -185,9 +189,37 @@ var greetings = []message{
 		Token: "3q2-7wAAAAAAAAAAAAAAAA", Port: 1024, Hostname: "desktop", Root: Root{Device: "/dev/vda", Type: "erofs"},
 		Screen: Size{1024, 768}, NoSudo: true, UnixTime: 1_767_225_600_000_000_000,
 	}},
+	{"boot-workload", Boot{
+		Token: "3q2-7wAAAAAAAAAAAAAAAA", Port: 1024, Hostname: "sandbox", Root: Root{Device: "/dev/vda", Type: "squashfs", Scratch: "/dev/vdb"},
+		Screen: Size{1280, 800}, UnixTime: 1_767_225_600_000_000_000,
+		Shares: []Share{{Tag: "src", Target: "/mnt/src"}, {Tag: "data", Target: "/mnt/data", ReadOnly: true}},
+		Workload: &Workload{
+			Args: []string{"sh", "-c", "exit 42"}, Env: []string{"LANG=C.UTF-8"}, Dir: "/srv", User: "daemon:users",
+			Terminal: &TerminalSize{80, 24},
+		},
+	}},
+	{"boot-directory", Boot{
+		Token: "3q2-7wAAAAAAAAAAAAAAAA", Port: 1024, Hostname: "desktop", Root: Root{Device: ".root", Type: "virtiofs", Writable: true},
+		Screen: Size{1280, 800}, UnixTime: 1_767_225_600_000_000_000,
+		Authorities: []Authority{{Certificate: []byte("a certificate in DER"), SubjectHash: 0x4042bcee}},
+	}},
+	{"boot-network", Boot{
+		Token: "3q2-7wAAAAAAAAAAAAAAAA", Port: 1024, Hostname: "desktop", Root: Root{Device: "/dev/vda", Type: "squashfs"},
+		Screen: Size{1280, 800}, UnixTime: 1_767_225_600_000_000_000,
+		Network: &Network{
+			MAC: "02:76:6d:00:00:02", Addresses: []string{"192.0.2.254/30"}, Gateways: []string{"192.0.2.253"},
+			GatewayMAC: "02:76:6d:00:00:01", Nameserver: "192.0.2.253", MTU: 16384,
+		},
+	}},
 }
 
-var archives = map[string][]message{"requests": requests, "responses": responses, "greetings": greetings}
+var workloads = []message{
+	{"signal", Order{Signal: "SIGTERM"}},
+	{"size", Order{Size: &TerminalSize{132, 43}}},
+	{"report", Report{ExitCode: 42}},
+}
+
+var archives = map[string][]message{"requests": requests, "responses": responses, "greetings": greetings, "workloads": workloads}
 
 // Every variant of every message has this form on the wire, and this form
 // means that variant.
@@ -257,7 +289,7 @@ func TestGoldenHasEveryVariant(t *testing.T) {
 			collect(v, set)
 		}
 	}
-	types := []any{Request{}, Response{}, Hello{}, Welcome{}, Boot{}, Root{}, Observe{}, Settled{}, Frame{}, Patch{}, Cursor{}, Output{}, Error{}, StepResult{}, stepJSON{}, File{}, Listing{}, Window{}}
+	types := []any{Request{}, Response{}, Hello{}, Welcome{}, Boot{}, Root{}, Network{}, Share{}, Authority{}, Workload{}, TerminalSize{}, Order{}, Report{}, Observe{}, Settled{}, Frame{}, Patch{}, Cursor{}, Output{}, Error{}, StepResult{}, stepJSON{}, File{}, Listing{}, Window{}}
 	for _, spec := range Actions {
 		types = append(types, reflect.ValueOf(spec.New()).Elem().Interface())
 	}

@@ -7,16 +7,21 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"time"
 )
 
-// welcome reads the guest's hello and answers it.
-func welcome(conn net.Conn, cfg ClientConfig) (Hello, error) {
+// welcome reads the guest's hello, which must be for one of these kinds of
+// connection, and answers it.
+func welcome(conn net.Conn, cfg ClientConfig, kinds ...string) (Hello, error) {
 	m, err := readGreeting(conn)
 	if err != nil {
 		return Hello{}, err
 	}
 	h, resumed, err := checkHello(m, cfg)
+	if err == nil && !slices.Contains(kinds, h.Connection) {
+		err = broken(fmt.Errorf("hello: nobody asked for a connection %q", h.Connection))
+	}
 	w := Welcome{Protocol: Version}
 	switch {
 	case err != nil:
@@ -25,6 +30,8 @@ func welcome(conn net.Conn, cfg ClientConfig) (Hello, error) {
 		boot := cfg.Resume.Boot
 		boot.UnixTime = time.Now().UnixNano()
 		w.Resume = &boot
+	default:
+		w.UnixTime = time.Now().UnixNano()
 	}
 	header, encErr := Marshal(w)
 	if encErr != nil {

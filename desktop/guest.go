@@ -7,15 +7,16 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"time"
 )
 
 // Guest is the guest agent's end of a control connection. One goroutine may
 // read requests while any number write responses.
 type Guest struct {
-	conn   net.Conn
-	resume *Boot
-	r      *bufio.Reader
-	m      Message // what the last ReadRequest read
+	conn    net.Conn
+	welcome Welcome
+	r       *bufio.Reader
+	m       Message // what the last ReadRequest read
 
 	mu sync.Mutex // held while a response is written
 }
@@ -41,8 +42,8 @@ func NewGuest(ctx context.Context, conn net.Conn, hello Hello) (*Guest, error) {
 	}
 	g := &Guest{conn: conn, r: bufio.NewReaderSize(conn, 4<<10)}
 	err := withContext(ctx, conn, func() error {
-		w, err := greet(conn, hello)
-		g.resume = w.Resume
+		var err error
+		g.welcome, err = greet(conn, hello)
 		return err
 	})
 	if err != nil {
@@ -54,7 +55,16 @@ func NewGuest(ctx context.Context, conn net.Conn, hello Hello) (*Guest, error) {
 
 // Resume returns what the guest is from now on, when the host says that it was
 // started from a saved state, and nil otherwise. See [Welcome.Resume].
-func (g *Guest) Resume() *Boot { return g.resume }
+func (g *Guest) Resume() *Boot { return g.welcome.Resume }
+
+// Time returns the host's time in its welcome: the zero time when the host said none.
+// See [Welcome.UnixTime].
+func (g *Guest) Time() time.Time {
+	if g.welcome.UnixTime == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, g.welcome.UnixTime)
+}
 
 // ReadRequest waits for the next request. It returns io.EOF when the host has
 // closed the connection.

@@ -3,6 +3,7 @@ package desktop
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Limits of a [Hello].
@@ -31,9 +32,11 @@ func (h Hello) Validate() error {
 		return fmt.Errorf("hello: agent has %d bytes, over the limit of %d", len(h.Agent), maxAgent)
 	case h.Token == "" || len(h.Token) > maxToken:
 		return fmt.Errorf("hello: token of %d bytes is not between 1 and %d", len(h.Token), maxToken)
-	case h.Connection != ConnControl:
+	case h.Connection != ConnControl && !slices.Contains(streams, h.Connection):
 		return fmt.Errorf("hello: connection %q does not exist", h.Connection)
-	case !h.Screen.Valid():
+	case h.Connection != ConnControl && h.Screen != (Size{}):
+		return fmt.Errorf("hello: connection %q has no screen", h.Connection)
+	case h.Connection == ConnControl && !h.Screen.Valid():
 		return fmt.Errorf("hello: no screen has the size %v", h.Screen)
 	case h.Restarts < 0:
 		return fmt.Errorf("hello: restarts is %d", h.Restarts)
@@ -60,6 +63,10 @@ func (w Welcome) Validate() error {
 		return fmt.Errorf("welcome: token of %d bytes is not between 1 and %d", len(b.Token), maxToken)
 	case len(b.Entropy) > MaxEntropy:
 		return fmt.Errorf("welcome: %d bytes of entropy are over the limit of %d", len(b.Entropy), MaxEntropy)
+	case b.Network != nil:
+		if err := b.Network.Validate(); err != nil {
+			return fmt.Errorf("welcome: %w", err)
+		}
 	}
 	return nil
 }

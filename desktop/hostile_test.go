@@ -89,7 +89,7 @@ func TestHostileResponses(t *testing.T) {
 		{"a window far away", raw(1, `{"ok":true,"windows":[{"id":1,"title":"","class":"","region":[0,0,65537,1]}]}`), "window lies at"},
 		{"too many windows", raw(1, `{"ok":true,"windows":[`+strings.Repeat(`{"id":1,"title":"","class":"","region":[0,0,1,1]},`, MaxWindows)+`{"id":1,"title":"","class":"","region":[0,0,1,1]}]}`), "windows are more than"},
 		{"a job that runs and does not", raw(1, `{"ok":true,"exec":{"exit_code":0,"running":true,"stdout_len":0,"stderr_len":0,"stdout_total":0,"stderr_total":0}}`), "contradicts itself"},
-		{"a change nowhere", raw(1, `{"ok":true,"settle":{"reason":"quiet","elapsed_ms":1,"changed":true,"rects":[[0,0,0,1]]}}`), "settle tells the rectangle"},
+		{"a change nowhere", raw(1, `{"ok":true,"settle":{"reason":"quiet","elapsed_ms":1,"quiet_ms":180,"limit_ms":3000,"changed":true,"rects":[[0,0,0,1]]}}`), "settle tells the rectangle"},
 		{"steps of no batch", raw(1, `{"ok":true,"steps":[{"ok":true}]}`), "carries steps"},
 		{"a step of neither kind", raw(1, `{"ok":true,"steps":[{"ok":false}]}`), "exactly when"},
 		{"half a frame", raw(1, `{"ok":true}`)[:12], "in the middle of a message"},

@@ -63,7 +63,7 @@ func duration(a Action) time.Duration {
 		dx, dy := a.Notches()
 		return time.Duration(max(dx, -dx)+max(dy, -dy)) * 50 * time.Millisecond
 	case OpenURL:
-		return 90 * time.Second // a browser starts slowly on an emulated processor
+		return OpenURLTimeout
 	case Batch:
 		var all time.Duration
 		for _, s := range a.Actions {

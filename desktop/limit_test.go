@@ -26,11 +26,23 @@ func TestLimit(t *testing.T) {
 		{Exec{Command: "x", TimeoutMS: 3_600_000}, Observe{}, time.Hour},
 		{Type{Text: strings.Repeat("a", 1000)}, Observe{}, 20 * time.Second},
 		{Scroll{DX: -100, DY: 100}, Observe{}, 10 * time.Second},
-		{OpenURL{URL: "http://x/"}, Observe{}, 90 * time.Second},
-		{Batch{[]Step{{Wait{DurationMS: 1500}}, {OpenURL{URL: "http://x/"}}}}, Observe{Mode: ObserveSettled}, 91500*time.Millisecond + 3*defaultSettle},
+		{Launch{Command: "x"}, Observe{}, DefaultLaunchTimeout},
+		{OpenURL{URL: "http://x/"}, Observe{}, OpenURLTimeout},
+		{Batch{[]Step{{Wait{DurationMS: 1500}}, {OpenURL{URL: "http://x/"}}}}, Observe{Mode: ObserveSettled}, 1500*time.Millisecond + OpenURLTimeout + 3*defaultSettle},
 	} {
 		if got := limit(tt.action, tt.observe) - AnswerSlack; got != tt.want {
 			t.Errorf("%T is given %v beyond the slack, want %v", tt.action, got, tt.want)
+		}
+	}
+}
+
+// Without a time of the caller's own an action is answered, settled screen included,
+// before clients give up that wait for a minute.
+func TestPatience(t *testing.T) {
+	const patience = time.Minute
+	for _, a := range []Action{Launch{}, OpenURL{}, Click{}, Screenshot{}, ListWindows{}} {
+		if took := limit(a, Observe{Mode: ObserveSettled}) - AnswerSlack; took >= patience {
+			t.Errorf("%T takes up to %v", a, took)
 		}
 	}
 }

@@ -9,20 +9,33 @@ type Hello struct {
 	Protocol   int      `json:"protocol"`           // [Version]
 	Agent      string   `json:"agent"`              // the agent's build, for people
 	Token      string   `json:"token"`              // [Boot.Token], proof that this is the guest that was booted
-	Connection string   `json:"connection"`         // what this connection is: [ConnControl]
-	Screen     Size     `json:"screen"`             // of the X screen
+	Connection string   `json:"connection"`         // what this connection is, such as [ConnControl]
+	Screen     Size     `json:"screen"`             // of the X screen; zero on all connections but ConnControl
 	Features   []string `json:"features,omitempty"` // optional powers of this agent
 	Restarts   int      `json:"restarts,omitempty"` // how often the agent has been restarted since boot
 }
 
-// ConnControl is the connection that carries requests and responses.
-const ConnControl = "control"
+// What a connection is. A guest has a desktop and one ConnControl, or a
+// [Workload] and the others, each of them once.
+const (
+	ConnControl  = "control"  // requests and responses
+	ConnWorkload = "workload" // orders and the report: see [Order]
+	ConnStdin    = "stdin"    // bytes to the workload's standard input, to the end of the stream
+	ConnStdout   = "stdout"   // bytes of its standard output
+	ConnStderr   = "stderr"   // bytes of its standard error
+	ConnTerminal = "terminal" // bytes to and from its terminal, in the place of the three
+)
 
 // Welcome is the host's answer to a [Hello], with req_id 0. When Error is set
 // the host closes the connection and the agent must not dial again.
 type Welcome struct {
 	Protocol int    `json:"protocol"`
 	Error    string `json:"error,omitempty"`
+
+	// UnixTime is the host's time, in nanoseconds since 1970, to which the guest
+	// advances its clock: that stands still while the guest is saved. It is 0
+	// beside an Error and a Resume, which has a time of its own.
+	UnixTime int64 `json:"unix_time,omitempty"`
 
 	// Resume tells a guest that it was started from a saved state, which it
 	// cannot notice by itself, and what it is from now on. Before the guest
@@ -87,6 +100,8 @@ type Response struct {
 type Settled struct {
 	Reason    SettleReason `json:"reason"`
 	ElapsedMS int          `json:"elapsed_ms"` // from the end of the input to the end of the wait
+	QuietMS   int          `json:"quiet_ms"`   // the quiet time that was waited for
+	LimitMS   int          `json:"limit_ms"`   // the longest wait for it
 	Changed   bool         `json:"changed"`    // whether anything was drawn in that time
 
 	// Where, at most [MaxSettledRects]: several are merged when there are more.
@@ -101,8 +116,9 @@ type SettleReason string
 
 // The reasons.
 const (
-	SettleQuiet SettleReason = "quiet" // nothing changed for the quiet time
-	SettleLimit SettleReason = "limit" // it still changed when the time was up
+	SettleQuiet  SettleReason = "quiet"  // nothing changed for the quiet time
+	SettleAsleep SettleReason = "asleep" // before that, every program slept and none was about to wake
+	SettleLimit  SettleReason = "limit"  // it still changed, or a program was still at work, when the time was up
 )
 
 // Frame is one observed picture of the screen, as the difference from the one

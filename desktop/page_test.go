@@ -218,6 +218,7 @@ func TestValidate(t *testing.T) {
 		{KeyDown{}, "key is empty"},
 		{KeyUp{Keys: "a"}, ""},
 		{KeyUp{}, "key is empty"},
+		{Release{}, ""},
 		{ExecOutput{Job: 1, WaitMS: 300_000}, ""},
 		{ExecOutput{}, "job 0 does not exist"},
 		{ExecOutput{Job: 1, WaitMS: 300_001}, "and 300 s"},

@@ -103,11 +103,11 @@ func (e *Error) validate() error {
 }
 
 func (s *Settled) validate() error {
-	if s.Reason != SettleQuiet && s.Reason != SettleLimit {
+	if s.Reason != SettleQuiet && s.Reason != SettleAsleep && s.Reason != SettleLimit {
 		return fmt.Errorf("settle reason %q does not exist", s.Reason)
 	}
-	if s.ElapsedMS < 0 {
-		return fmt.Errorf("settle took %d ms", s.ElapsedMS)
+	if s.ElapsedMS < 0 || s.QuietMS < 0 || s.LimitMS < 0 {
+		return fmt.Errorf("settle took %d ms of %d, for %d of quiet", s.ElapsedMS, s.LimitMS, s.QuietMS)
 	}
 	if len(s.Rects) > MaxSettledRects {
 		return fmt.Errorf("settle tells %d rectangles, more than %d", len(s.Rects), MaxSettledRects)

@@ -52,6 +52,9 @@ func TestSavedGuestIsToldWhatItIsNow(t *testing.T) {
 		if g, err = greeted(t, cfg, again); err != nil || g.Resume() != nil {
 			t.Errorf("a guest that has resumed is greeted with %+v, %v", g, err)
 		}
+		if !g.Time().Equal(time.Now()) {
+			t.Errorf("it is told that it is %v, and it is %v", g.Time(), time.Now())
+		}
 
 		again.Token = "another"
 		if _, err = greeted(t, cfg, again); err == nil || !strings.Contains(err.Error(), "token") {

@@ -75,12 +75,12 @@ var Actions = []Spec{
 		Tools: []Tool{{"cursor_position", "Tell where the pointer is, in pixels.", CursorPosition{}, `{}`}},
 	},
 	{
-		Name: "move", New: func() Action { return new(Move) }, Input: true,
+		Name: "move", New: func() Action { return new(Move) }, Input: true, Cancellable: true,
 		Summary: "Put the pointer on a point.", Answers: AnswersPointer,
 		Tools: []Tool{{"mouse_move", "Move the pointer to coordinate [x, y]." + pictureNote, Move{}, `{"coordinate": [640, 400]}`}},
 	},
 	{
-		Name: "click", New: func() Action { return new(Click) }, Input: true,
+		Name: "click", New: func() Action { return new(Click) }, Input: true, Cancellable: true,
 		Summary: "Press and release a button one to three times, optionally at a point and with modifiers held.", Answers: AnswersPointer,
 		Tools: []Tool{
 			{"left_click", "Click the left button at coordinate [x, y], or where the pointer is. text names modifier keys to hold, such as \"ctrl\" or \"ctrl+shift\"." + pictureNote, Click{Button: Left, Count: 1}, `{"coordinate": [640, 400]}`},
@@ -92,12 +92,12 @@ var Actions = []Spec{
 		},
 	},
 	{
-		Name: "button_down", New: func() Action { return new(ButtonDown) }, Input: true,
+		Name: "button_down", New: func() Action { return new(ButtonDown) }, Input: true, Cancellable: true,
 		Summary: "Press a button and leave it pressed.", Answers: AnswersPointer,
 		Tools: []Tool{{"left_mouse_down", "Press the left button where the pointer is and keep it pressed until left_mouse_up." + pictureNote, ButtonDown{Button: Left}, `{}`}},
 	},
 	{
-		Name: "button_up", New: func() Action { return new(ButtonUp) }, Input: true,
+		Name: "button_up", New: func() Action { return new(ButtonUp) }, Input: true, Cancellable: true,
 		Summary: "Release a button.", Answers: AnswersPointer,
 		Tools: []Tool{{"left_mouse_up", "Release the left button where the pointer is." + pictureNote, ButtonUp{Button: Left}, `{}`}},
 	},
@@ -142,6 +142,10 @@ var Actions = []Spec{
 		Name: "hold_key", New: func() Action { return new(HoldKey) }, Input: true, Cancellable: true,
 		Summary: "Hold a key or chord for a time.",
 		Tools:   []Tool{{"hold_key", "Hold a key or chord down for duration seconds, then release it." + pictureNote, HoldKey{}, `{"text": "shift", "duration": 1.5}`}},
+	},
+	{
+		Name: "release", New: func() Action { return new(Release) }, Input: true, Cancellable: true,
+		Summary: "Release every key and button that is held down.",
 	},
 	{
 		Name: "wait", New: func() Action { return new(Wait) }, Cancellable: true, Looks: true,

@@ -48,12 +48,13 @@ func (WindowVerb) Words() []string {
 // a window, which it answers as Windows. It goes on as a job: see [Exec].
 type Launch struct {
 	Command   string `json:"command" doc:"The command line, for the desktop user's shell."`
-	TimeoutMS int    `json:"timeout_ms,omitempty" arg:",positive" doc:"How long to wait for its window, at most 3600 s. Without it: 60 s."` // zero means [DefaultLaunchTimeout]
+	TimeoutMS int    `json:"timeout_ms,omitempty" arg:",positive" doc:"How long to wait for its window, at most 3600 s. Without it: 40 s."` // zero means [DefaultLaunchTimeout]
 }
 
 // DefaultLaunchTimeout is how long a [Launch] waits for a window that names no
-// time. Large programs need half a minute on an emulated processor.
-const DefaultLaunchTimeout = 60 * time.Second
+// time. Large programs need half a minute on an emulated processor, and some clients
+// give up a call after a minute, in which the screen is to settle as well.
+const DefaultLaunchTimeout = 40 * time.Second
 
 // ResizeScreen gives the screen another size. Windows stay where they are as far
 // as the window manager lets them.

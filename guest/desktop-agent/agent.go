@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/vmette/vmette-mcp/desktop"
 	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/agent"
@@ -50,7 +51,7 @@ func guestAgent(ctx context.Context) error {
 	}
 	log := bootlog.New(os.Stderr)
 	var servers supervise.Gate // opens anew for every X server
-	resumed := make(chan orders.Resumed, 1)
+	answers := make(chan orders.Done, 1)
 	var reader sync.WaitGroup
 	reader.Go(func() {
 		for {
@@ -59,8 +60,8 @@ func guestAgent(ctx context.Context) error {
 				cancel(err)
 				return
 			}
-			if o.Resumed != nil {
-				resumed <- *o.Resumed // one for each request, which wait for each other
+			if o.Done != nil {
+				answers <- *o.Done // one for each request, which wait for each other
 			} else {
 				servers.Shut()
 				servers.Open()
@@ -79,7 +80,10 @@ func guestAgent(ctx context.Context) error {
 			log.Printf("the host cannot be reached yet: %v", err)
 		}}.Dial,
 		Resume: func(ctx context.Context, boot desktop.Boot) error {
-			return resume(ctx, pipe, resumed, boot)
+			return resume(ctx, pipe, answers, boot)
+		},
+		AdvanceClock: func(ctx context.Context, to time.Time) error {
+			return ask(ctx, pipe, answers, orders.Request{Clock: to.UnixNano()})
 		},
 		Server:  servers.Wait,
 		Guest:   true,
@@ -97,27 +101,36 @@ func guestAgent(ctx context.Context) error {
 }
 
 // resume has process 1 make the machine the one that boot says.
-func resume(ctx context.Context, w io.Writer, answers <-chan orders.Resumed, boot desktop.Boot) error {
+func resume(ctx context.Context, w io.Writer, answers <-chan orders.Done, boot desktop.Boot) error {
 	before, err := os.Hostname()
 	if err != nil {
 		return err
 	}
-	if err := json.NewEncoder(w).Encode(orders.Resume{Boot: boot}); err != nil {
-		return fmt.Errorf("ask process 1: %w", err)
-	}
-	select {
-	case done := <-answers:
-		if done.Error != "" {
-			err = errors.New(done.Error)
-		}
-	case <-ctx.Done():
-		return ctx.Err()
+	err = ask(ctx, w, answers, orders.Request{Resume: &boot})
+	if ctx.Err() != nil {
+		return err
 	}
 	home, homeErr := os.UserHomeDir()
 	if homeErr != nil {
 		return errors.Join(err, homeErr)
 	}
 	return errors.Join(err, browse.MoveLocks(home, before, boot.Hostname))
+}
+
+// ask has process 1 do what the agent may not.
+func ask(ctx context.Context, w io.Writer, answers <-chan orders.Done, r orders.Request) error {
+	if err := json.NewEncoder(w).Encode(r); err != nil {
+		return fmt.Errorf("ask process 1: %w", err)
+	}
+	select {
+	case done := <-answers:
+		if done.Error != "" {
+			return errors.New(done.Error)
+		}
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // nativeAgent serves the X server of the environment to a host on a Unix

@@ -4,8 +4,8 @@
 // and drives it for the host. It is one static binary with these parts:
 //
 //   - As process 1 it boots the guest from its initramfs, sets the system up
-//     and keeps the programs of the desktop running; see packages initrd,
-//     machine, supervise and session.
+//     and keeps the programs of the desktop running, or runs one command in
+//     their place; see packages initrd, machine, supervise, session and workload.
 //   - As "desktop-agent agent", which process 1 starts as the desktop's user,
 //     it connects to the host and does what the host asks; see packages agent,
 //     serve and x11.

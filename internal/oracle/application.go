@@ -43,6 +43,11 @@ type Options struct {
 	// Quiet applications report nothing but fences. They are as fast as
 	// applications are that do not report what they do.
 	Quiet bool
+
+	// Brief has the page in Chromium take over what is in its first text field
+	// whenever that is long, as editors do that show a part of their text. So it
+	// is not the layout of a long field that is waited for.
+	Brief bool
 }
 
 // App is an application that runs. Close it. Its methods are for one goroutine
@@ -65,7 +70,8 @@ func Start(ctx context.Context, host Host, kind Application, o Options) (*App, e
 		Screen desktop.Size `json:"screen"`
 		Cargo  string       `json:"cargo"`
 		Quiet  bool         `json:"quiet"`
-	}{Parts, o.Screen, Cargo, o.Quiet})
+		Brief  bool         `json:"brief"`
+	}{Parts, o.Screen, Cargo, o.Quiet, o.Brief})
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +131,7 @@ func (a *App) Next(ctx context.Context) (Event, error) {
 }
 
 // The keys that applications take for fences. FenceKey has them report their
-// texts; ClearKey has them empty these first.
+// texts; ClearKey has them empty these first, and focus the first of the fields.
 const (
 	FenceKey = "F8"
 	ClearKey = "F9"
@@ -137,10 +143,10 @@ func (a *App) Fence(ctx context.Context, do Driver) ([]Event, error) {
 	return a.fence(ctx, do, FenceKey)
 }
 
-// Clear empties the text fields.
-func (a *App) Clear(ctx context.Context, do Driver) error {
-	_, err := a.fence(ctx, do, ClearKey)
-	return err
+// Clear empties the text fields, focuses the first, and returns what the
+// application has seen since the last fence, as [App.Fence] does.
+func (a *App) Clear(ctx context.Context, do Driver) ([]Event, error) {
+	return a.fence(ctx, do, ClearKey)
 }
 
 // Text returns what is in the first text field. In an xterm, which has none,

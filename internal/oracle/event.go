@@ -12,8 +12,10 @@ type Event struct {
 	Kind Kind `json:"kind"`
 
 	// Of keys: the name that the toolkit gives the key (X11's in GTK, Qt's,
-	// KeyboardEvent.key in Chromium, the bytes that arrive in an xterm), what
-	// it would type, and whether it is the repetition of a key that is held.
+	// KeyboardEvent.key in Chromium, the bytes that arrive in an xterm); its
+	// text when it is pressed (GdkEventKey.string, QKeyEvent.text, what
+	// Chromium is about to enter; an xterm has no other than the bytes); and
+	// whether it is the repetition of a key that is held.
 	Key    string `json:"key"`
 	Typed  string `json:"typed"`
 	Repeat bool   `json:"repeat"`
@@ -77,13 +79,17 @@ func parseEvent(line []byte) (Event, error) {
 	return e, nil
 }
 
-// String returns the event in brief, such as "press1@10,20 ctrl+shift".
+// String returns the event in brief, such as "press1@10,20 ctrl+shift" or
+// `keydown A "a"`.
 func (e Event) String() string {
 	var b strings.Builder
 	b.WriteString(string(e.Kind))
 	switch e.Kind {
 	case KeyDown, KeyUp:
 		b.WriteString(" " + e.Key)
+		if e.Typed != "" {
+			fmt.Fprintf(&b, " %q", e.Typed)
+		}
 		if e.Repeat {
 			b.WriteString(" again")
 		}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"sync"
 
 	"github.com/vmette/vmette-mcp/desktop"
 )
@@ -64,13 +65,17 @@ type job struct {
 	number int
 	ctx    context.Context // of Read
 	stop   context.CancelFunc
-	stdout []byte // not yet read
-	stderr string // the end of it
+
+	mu     sync.Mutex // held by Read; guards the rest
+	stdout []byte     // not yet read
+	stderr string     // the end of it
 	over   bool
 }
 
 // Read waits for something that the program writes.
 func (j *job) Read(b []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	for len(j.stdout) == 0 {
 		if j.over {
 			return 0, fmt.Errorf("it has ended and said %q: %w", j.stderr, io.EOF)
@@ -94,9 +99,12 @@ func (j *job) Read(b []byte) (int, error) {
 // maxComplaint is how much is told of what a program that has ended said.
 const maxComplaint = 4 << 10
 
-// Close implements [io.Closer].
+// Close implements [io.Closer]. A Read that is still under way could be told that
+// the program has ended, and the guest tells that once.
 func (j *job) Close() error {
 	j.stop()
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	if j.over {
 		return nil
 	}

@@ -27,7 +27,7 @@ func TestCheckFloors(t *testing.T) {
 			name:    "an arrow that climbs",
 			folder:  "sandbox",
 			imports: []string{Module + "/mcp"},
-			want:    []string{"sandbox imports " + Module + "/mcp: sandbox may import of ours only [desktop]"},
+			want:    []string{"sandbox imports " + Module + "/mcp: sandbox may import of ours only [sandbox/egress desktop]"},
 		},
 		{
 			name:    "a backend that knows another",
@@ -63,7 +63,7 @@ func TestCheckFloors(t *testing.T) {
 			name:    "cgo",
 			folder:  "sandbox/vz",
 			imports: []string{"C"},
-			want:    []string{"sandbox/vz imports C: no package has cgo of its own"},
+			want:    []string{"sandbox/vz imports C: no package but capi has cgo of its own"},
 		},
 		{
 			name:   "a package on no floor",

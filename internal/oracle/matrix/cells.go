@@ -17,6 +17,11 @@ type Cell struct {
 
 	want []finger // what fingers would do for it, beginning at home
 	text string   // what it enters into the first text field, if anything
+	line string   // what it enters into the second
+}
+
+func cell(action, name string, want []finger, do ...desktop.Action) Cell {
+	return Cell{Action: action, Name: name, Do: do, want: want}
 }
 
 // home is where the pointer is when a cell begins. Nothing is there.
@@ -74,10 +79,10 @@ func Third(cells []Cell) []Cell {
 func moveCells() []Cell {
 	var cells []Cell
 	for _, c := range corners {
-		cells = append(cells, Cell{"move", c.name, []desktop.Action{desktop.Move{To: c.at}}, moves(c.at), ""})
+		cells = append(cells, cell("move", c.name, moves(c.at), desktop.Move{To: c.at}))
 	}
 	at := desktop.Point{X: 641, Y: 333}
-	return append(cells, Cell{"move", "middle", []desktop.Action{desktop.Move{To: at}}, moves(at), ""})
+	return append(cells, cell("move", "middle", moves(at), desktop.Move{To: at}))
 }
 
 // grid returns points with nothing there, each so far from the others that
@@ -95,7 +100,7 @@ func clickCells() []Cell {
 	next := grid()
 	add := func(name string, c desktop.Click) {
 		want := sequence(moves(*c.At), around(c.Modifiers, clicks(c.Button, c.Count, *c.At)))
-		cells = append(cells, Cell{"click", name, []desktop.Action{c}, want, ""})
+		cells = append(cells, cell("click", name, want, c))
 	}
 	for _, b := range buttons {
 		for count := 1; count <= 3; count++ {
@@ -106,22 +111,38 @@ func clickCells() []Cell {
 			}
 		}
 	}
-	for _, c := range corners {
-		add(c.name, desktop.Click{Button: desktop.Left, Count: 1, At: &c.at})
+	for count := 1; count <= 3; count++ {
+		for _, c := range corners {
+			add(counts[count]+" in the "+c.name, desktop.Click{Button: desktop.Left, Count: count, At: &c.at})
+		}
+	}
+	for count := 1; count <= 3; count++ {
+		at := next()
+		want := sequence(moves(at), clicks(desktop.Left, count, at), []finger{{what: rest}}, clicks(desktop.Left, 1, at))
+		cells = append(cells, cell("click", counts[count]+", and once more there", want,
+			desktop.Click{Button: desktop.Left, Count: count, At: &at}, desktop.Click{Button: desktop.Left, Count: 1, At: &at}))
 	}
 	here := desktop.Click{Button: desktop.Left, Count: 1}
-	return append(cells, Cell{"click", "where the pointer is", []desktop.Action{here}, clicks(desktop.Left, 1, home), ""})
+	return append(cells, cell("click", "where the pointer is", clicks(desktop.Left, 1, home), here))
 }
 
 func buttonCells() []Cell {
 	var cells []Cell
 	from, to := desktop.Point{X: 790, Y: 320}, desktop.Point{X: 990, Y: 400}
 	for _, b := range buttons {
-		do := []desktop.Action{desktop.Move{To: from}, desktop.ButtonDown{Button: b.number}, desktop.Move{To: to}, desktop.ButtonUp{Button: b.number}}
 		want := sequence(moves(from), []finger{down(b.number, from)}, moves(to), []finger{up(b.number, to)})
-		cells = append(cells, Cell{"button_down", b.name + ", moved, button_up", do, want, ""})
+		cells = append(cells, cell("button_down", b.name+", moved, button_up", want,
+			desktop.Move{To: from}, desktop.ButtonDown{Button: b.number}, desktop.Move{To: to}, desktop.ButtonUp{Button: b.number}))
 	}
-	return cells
+	source, target := oracle.Middle(oracle.Parts.Source), oracle.Middle(oracle.Parts.Target)
+	press, release := desktop.ButtonDown{Button: desktop.Left}, desktop.ButtonUp{Button: desktop.Left}
+	want := sequence(moves(source), carries(source, target))
+	return append(cells,
+		cell("button_down", "moved, button_up, and drop", want,
+			desktop.Move{To: source}, press, desktop.Move{To: target}, release),
+		cell("button_down", "moved in parts, button_up, and drop", want,
+			desktop.Move{To: source}, press, desktop.Move{To: desktop.Point{X: source.X + 5, Y: source.Y}}, desktop.Move{To: desktop.Point{X: 300, Y: 300}}, desktop.Move{To: target}, release),
+	)
 }
 
 func dragCells() []Cell {
@@ -130,7 +151,7 @@ func dragCells() []Cell {
 	add := func(name string, d desktop.Drag) {
 		first, last := d.Path[0], d.Path[len(d.Path)-1]
 		want := sequence(moves(first), around(d.Modifiers, sequence([]finger{down(d.Button, first)}, moves(d.Path[1:]...), []finger{up(d.Button, last)})))
-		cells = append(cells, Cell{"drag", name, []desktop.Action{d}, want, ""})
+		cells = append(cells, cell("drag", name, want, d))
 	}
 	for _, b := range buttons {
 		add(b.name, desktop.Drag{Button: b.number, Path: path[:2]})
@@ -142,19 +163,22 @@ func dragCells() []Cell {
 	add("many points", desktop.Drag{Button: desktop.Left, Path: append([]desktop.Point{{X: 1200, Y: 200}}, path[1:]...)})
 	add("from corner to corner", desktop.Drag{Button: desktop.Left, Path: []desktop.Point{corners[1].at, corners[3].at}})
 	here := desktop.Drag{Button: desktop.Left, Path: path[:1]}
-	cells = append(cells, Cell{"drag", "from where the pointer is", []desktop.Action{here}, sequence([]finger{down(desktop.Left, home)}, moves(path[0]), []finger{up(desktop.Left, path[0])}), ""})
+	cells = append(cells, cell("drag", "from where the pointer is", sequence([]finger{down(desktop.Left, home)}, moves(path[0]), []finger{up(desktop.Left, path[0])}), here))
 
 	from, to := oracle.Middle(oracle.Parts.Source), oracle.Middle(oracle.Parts.Target)
 	for _, d := range []struct {
 		name string
 		path []desktop.Point
+		held []string
 	}{
-		{"and drop", []desktop.Point{from, to}},
-		{"and drop on a long way", []desktop.Point{{X: from.X - 30, Y: from.Y + 20}, {X: 300, Y: 300}, {X: 720, Y: 240}, to}},
+		{"and drop", []desktop.Point{from, to}, nil},
+		{"and drop on a long way", []desktop.Point{{X: from.X - 30, Y: from.Y + 20}, {X: 300, Y: 300}, {X: 720, Y: 240}, to}, nil},
+		{"and drop ctrl", []desktop.Point{from, to}, []string{"ctrl"}},
+		{"and drop shift", []desktop.Point{from, to}, []string{"shift"}},
 	} {
 		from := d.path[0]
-		do := desktop.Drag{Button: desktop.Left, Path: d.path}
-		cells = append(cells, Cell{"drag", d.name, []desktop.Action{do}, sequence(moves(from), []finger{{what: carry, at: from, to: to}}), ""})
+		want := sequence(moves(from), around(d.held, carries(from, to)))
+		cells = append(cells, cell("drag", d.name, want, desktop.Drag{Button: desktop.Left, Path: d.path, Modifiers: d.held}))
 	}
 	return cells
 }
@@ -165,7 +189,7 @@ func scrollCells() []Cell {
 	add := func(name string, s desktop.Scroll, dx, dy int) {
 		s.At = &at
 		want := sequence(moves(at), around(s.Modifiers, turns(at, dx, dy)))
-		cells = append(cells, Cell{"scroll", name, []desktop.Action{s}, want, ""})
+		cells = append(cells, cell("scroll", name, want, s))
 	}
 	for _, s := range []struct {
 		name   string
@@ -180,7 +204,7 @@ func scrollCells() []Cell {
 	for _, held := range holds[1:] {
 		add("down by 2 "+strings.Join(held, " "), desktop.Scroll{DY: 2, Modifiers: held}, 0, 2)
 	}
-	return cells
+	return append(cells, cell("scroll", "where the pointer is", turns(home, 1, 3), desktop.Scroll{DX: 1, DY: 3}))
 }
 
 func typeCells() []Cell {
@@ -188,17 +212,19 @@ func typeCells() []Cell {
 	for i, t := range []struct{ name, text, keys string }{
 		{"a line", "Hello, World; 1 + 2 < 4?", "+Shift_L H -Shift_L e l l o comma space +Shift_L W -Shift_L o r l d semicolon space 1 space +Shift_L plus -Shift_L space 2 space +Shift_L less -Shift_L space 4 +Shift_L question -Shift_L"},
 		{"lines", "one\n\ttwo\n", "o n e Return Tab t w o Return"},
-		{"Unicode", "Straße, Ελλάς, Жук, 漢字, שלום, 🎉", ""},
+		{"Unicode", "Straße, Ελλάς, Жук, 漢字, שלום, 🎉", "+Shift_L S -Shift_L t r a ß e comma space Ε λ λ ά ς comma space Ж у к comma space 漢 字 comma space ש ל ו ם comma space 🎉"},
 	} {
 		field := desktop.Point{X: oracle.Parts.Text.X0 + 100*(i+1), Y: oracle.Parts.Text.Y0 + 100}
-		var want []finger
-		if t.keys != "" {
-			want = sequence(moves(field), clicks(desktop.Left, 1, field), keys(t.keys))
-		}
-		do := []desktop.Action{desktop.Click{Button: desktop.Left, Count: 1, At: &field}, desktop.Type{Text: t.text}}
-		cells = append(cells, Cell{"type", t.name, do, want, t.text})
+		want := sequence(moves(field), clicks(desktop.Left, 1, field), keys(t.keys))
+		c := cell("type", t.name, want, desktop.Click{Button: desktop.Left, Count: 1, At: &field}, desktop.Type{Text: t.text})
+		c.text = t.text
+		cells = append(cells, c)
 	}
-	return cells
+	field := oracle.Middle(oracle.Parts.Line)
+	line := cell("type", "into a field of one line", sequence(moves(field), clicks(desktop.Left, 1, field), keys("o n e space l i n e")),
+		desktop.Click{Button: desktop.Left, Count: 1, At: &field}, desktop.Type{Text: "one line"})
+	line.line = "one line"
+	return append(cells, line)
 }
 
 func pasteCells() []Cell {
@@ -209,9 +235,10 @@ func pasteCells() []Cell {
 		{"Unicode", "Straße, Ελλάς, Жук, 漢字, שלום, 🎉"},
 	} {
 		field := desktop.Point{X: oracle.Parts.Text.X0 + 100*(i+1), Y: oracle.Parts.Text.Y0 + 200}
-		do := []desktop.Action{desktop.Click{Button: desktop.Left, Count: 1, At: &field}, desktop.Paste{Text: t.text}}
 		want := sequence(moves(field), clicks(desktop.Left, 1, field), pastes(t.text))
-		cells = append(cells, Cell{"paste", t.name, do, want, t.text})
+		c := cell("paste", t.name, want, desktop.Click{Button: desktop.Left, Count: 1, At: &field}, desktop.Paste{Text: t.text})
+		c.text = t.text
+		cells = append(cells, c)
 	}
 	return cells
 }
@@ -247,21 +274,19 @@ func keyCells() []Cell {
 		{"shift", "+Shift_L -Shift_L"},
 		{"ctrl+shift", "+Control_L +Shift_L -Shift_L -Control_L"},
 	} {
-		cells = append(cells, Cell{"key", k.chord, []desktop.Action{desktop.Key{Keys: k.chord}}, keys(k.keys), ""})
+		cells = append(cells, cell("key", k.chord, keys(k.keys), desktop.Key{Keys: k.chord}))
 	}
 	cells = append(cells,
-		Cell{"key", "x 100 times", []desktop.Action{desktop.Key{Keys: "x", Repeat: 100}}, keys(strings.Repeat("x ", 100)), ""},
-		Cell{"key", "shift+Right 5 times", []desktop.Action{desktop.Key{Keys: "shift+Right", Repeat: 5}}, keys("+Shift_L " + strings.Repeat("Right ", 5) + "-Shift_L"), ""},
+		cell("key", "x 100 times", keys(strings.Repeat("x ", 100)), desktop.Key{Keys: "x", Repeat: 100}),
+		cell("key", "shift+Right 5 times", keys("+Shift_L "+strings.Repeat("Right ", 5)+"-Shift_L"), desktop.Key{Keys: "shift+Right", Repeat: 5}),
 	)
 	at := desktop.Point{X: 1160, Y: 360}
 	return append(cells,
-		Cell{"key_down", "q, key_up", []desktop.Action{desktop.KeyDown{Keys: "q"}, desktop.KeyUp{Keys: "q"}}, keys("q"), ""},
-		Cell{"key_down", "ctrl, click, key_up", []desktop.Action{
-			desktop.KeyDown{Keys: "ctrl"}, desktop.Click{Button: desktop.Left, Count: 1, At: &at}, desktop.KeyUp{Keys: "ctrl"},
-		}, sequence(keys("+Control_L"), moves(at), clicks(desktop.Left, 1, at), keys("-Control_L")), ""},
-		Cell{"key_down", "shift, other keys, key_up", []desktop.Action{
-			desktop.KeyDown{Keys: "shift"}, desktop.Key{Keys: "Right"}, desktop.Key{Keys: "End"}, desktop.KeyUp{Keys: "shift"},
-		}, keys("+Shift_L Right End -Shift_L"), ""},
+		cell("key_down", "q, key_up", keys("q"), desktop.KeyDown{Keys: "q"}, desktop.KeyUp{Keys: "q"}),
+		cell("key_down", "ctrl, click, key_up", sequence(keys("+Control_L"), moves(at), clicks(desktop.Left, 1, at), keys("-Control_L")),
+			desktop.KeyDown{Keys: "ctrl"}, desktop.Click{Button: desktop.Left, Count: 1, At: &at}, desktop.KeyUp{Keys: "ctrl"}),
+		cell("key_down", "shift, other keys, key_up", keys("+Shift_L Right End -Shift_L"),
+			desktop.KeyDown{Keys: "shift"}, desktop.Key{Keys: "Right"}, desktop.Key{Keys: "End"}, desktop.KeyUp{Keys: "shift"}),
 	)
 }
 
@@ -275,10 +300,10 @@ func holdCells() []Cell {
 		{"a", 200, "a"},
 		{"shift+Down", 100, "+Shift_L Down -Shift_L"},
 		{"ctrl", 100, "+Control_L -Control_L"},
-		{"z", 900, "+z *z -z"},
+		{"z", 1500, "+z *z -z"},
 	} {
 		name := fmt.Sprintf("%s for %d ms", k.chord, k.ms)
-		cells = append(cells, Cell{"hold_key", name, []desktop.Action{desktop.HoldKey{Keys: k.chord, DurationMS: k.ms}}, keys(k.keys), ""})
+		cells = append(cells, cell("hold_key", name, keys(k.keys), desktop.HoldKey{Keys: k.chord, DurationMS: k.ms}))
 	}
 	return cells
 }
@@ -291,5 +316,5 @@ func batchCells() []Cell {
 		{Action: desktop.Scroll{DY: 1}},
 	}}
 	want := sequence(moves(at), clicks(desktop.Left, 2, at), keys("+Control_L b -Control_L"), turns(at, 0, 1))
-	return []Cell{{"batch", "click, key, scroll", []desktop.Action{do}, want, ""}}
+	return []Cell{cell("batch", "click, key, scroll", want, do)}
 }

@@ -36,6 +36,7 @@ const (
 	managed = "openbox, the window manager, keeps Alt with the left button for moving windows"
 	selects = "xterm keeps the mouse with Shift for selecting text"
 	nothing = "a terminal hears of characters: not of modifiers alone"
+	noName  = "Chromium enters characters beyond U+FFFF and has no name for their keys"
 	noCargo = "xterm has nothing to drag: it sees the press and the release"
 )
 
@@ -90,6 +91,9 @@ func (n *narrator) finger(f finger) {
 		before := n.modifiers()
 		n.down[f.key] = f.what != keyUp
 		n.say(n.key(f, before, n.modifiers()))
+		if _, ok := n.dialect.(chromium); ok && characterOf(f.key) > maxDOMKey {
+			n.reason = noName
+		}
 	case buttonDown:
 		if again := f.button == n.last.button && f.at == n.last.at && n.last.what == buttonUp; !again {
 			n.clicks = 0
@@ -115,7 +119,12 @@ func (n *narrator) finger(f finger) {
 		if !n.hidden() {
 			n.say([]oracle.Event{n.mouse(oracle.Motion, 0, f.at)})
 		}
+	case rest:
+		n.last, n.clicks = finger{}, 0
 	case carry:
+		if n.hidden() {
+			break
+		}
 		n.say(n.carry(n.mouse(oracle.Press, 1, f.at), n.mouse(oracle.Release, 1, f.to)))
 		if _, ok := n.dialect.(xterm); ok {
 			n.reason = noCargo
@@ -147,13 +156,28 @@ func also(kind oracle.Kind, e oracle.Event) oracle.Event {
 	return e
 }
 
-// keyEvent is a key with its name and modifiers.
-func keyEvent(f finger, name string, modifiers []string) []oracle.Event {
-	e := oracle.Event{Kind: oracle.KeyDown, Key: name, Modifiers: modifiers, Repeat: f.what == keyAgain}
+// keyEvent is a key with its name and modifiers, and with its text when it is
+// pressed.
+func keyEvent(f finger, name, text string, modifiers []string) []oracle.Event {
+	e := oracle.Event{Kind: oracle.KeyDown, Key: name, Typed: text, Modifiers: modifiers, Repeat: f.what == keyAgain}
 	if f.what == keyUp {
-		e.Kind = oracle.KeyUp
+		e.Kind, e.Typed = oracle.KeyUp, ""
 	}
 	return []oracle.Event{e}
+}
+
+// controlled is the text of a key in X11: its character, or with Ctrl the
+// control character that it stands for (X Keyboard Extension, "Control
+// Modifier"). With Shift, Tab is another key, which has none.
+func controlled(key string, modifiers []string) string {
+	r := characterOf(key)
+	switch ctrl := slices.Contains(modifiers, "ctrl"); {
+	case r == 0, r == '\t' && slices.Contains(modifiers, "shift"):
+		return ""
+	case ctrl && (r >= '@' && r < 0x7f || r == ' '):
+		r &= 0x1f
+	}
+	return string(r)
 }
 
 // dropped is what the target of release gets.

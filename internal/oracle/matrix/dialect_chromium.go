@@ -1,11 +1,19 @@
 package matrix
 
-import "github.com/vmette/vmette-mcp/internal/oracle"
+import (
+	"slices"
+	"unicode"
+
+	"github.com/vmette/vmette-mcp/internal/oracle"
+)
 
 // chromium tells what UI Events and HTML say: a count with each press, a click
 // after each release, with the left button a dblclick after the second, a
 // context menu with each press of the right one.
 type chromium struct{}
+
+// maxDOMKey is the last character that Chromium has a name for when it is a key.
+const maxDOMKey = 0xffff
 
 // Pixels that a page is told for a notch of the wheel.
 const notch = 120
@@ -21,10 +29,30 @@ func (chromium) key(f finger, before, after []string) []oracle.Event {
 	if n, ok := domKeys[name]; ok {
 		name = n
 	}
-	if f.key == "Super_L" {
+	switch {
+	case f.key == "Super_L":
 		after = before
+	case characterOf(f.key) > maxDOMKey && f.what == keyUp:
+		name = "\x00"
+	case characterOf(f.key) > maxDOMKey:
+		name = "Process"
 	}
-	return keyEvent(f, name, after)
+	return keyEvent(f, name, entered(f.key, after), after)
+}
+
+// entered is the text that a page is told is about to be entered: of the keys
+// that edit, Return alone has some.
+func entered(key string, modifiers []string) string {
+	if len(modifiers) > 0 && !slices.Equal(modifiers, []string{"shift"}) {
+		return ""
+	}
+	switch r := characterOf(key); {
+	case r == '\r':
+		return "\n"
+	case unicode.IsPrint(r):
+		return string(r)
+	}
+	return ""
 }
 
 func (chromium) press(e oracle.Event, count int) []oracle.Event {

@@ -1,21 +1,30 @@
 package matrix
 
 import (
+	"fmt"
+	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/vmette/vmette-mcp/internal/oracle"
 )
 
-// gtk tells X11's own words: the modifiers of an event are those before it. A
-// double click is told beside its second press.
+// gtk tells X11's own words: the modifiers of an event are those before it, and
+// characters that are no keysyms of old have a name by their number. A double
+// click is told beside its second press.
 type gtk struct{}
 
 func (gtk) key(f finger, before, _ []string) []oracle.Event {
 	name := f.key
-	if name == "Tab" && strings.Contains(strings.Join(before, " "), "shift") {
+	switch r := characterOf(name); {
+	case name == "Tab" && slices.Contains(before, "shift"):
 		name = "ISO_Left_Tab"
+	case r > unicode.MaxLatin1:
+		name = fmt.Sprintf("U+%04X", r)
+	case r == 'ß':
+		name = "ssharp"
 	}
-	return keyEvent(f, name, before)
+	return keyEvent(f, name, controlled(f.key, before), before)
 }
 
 func (gtk) press(e oracle.Event, count int) []oracle.Event {
@@ -38,8 +47,9 @@ func (gtk) carry(press, release oracle.Event) []oracle.Event {
 }
 
 // qt tells of the second click of a double click beside its press, and of a
-// third as of a first. The modifiers of a key include itself. Alt turns the
-// wheel sideways.
+// third as of a first. The modifiers of a key include itself. Keys of other
+// characters than Latin-1's are the capital's number. Alt turns the wheel
+// sideways.
 type qt struct{}
 
 var qtKeys = map[string]string{
@@ -50,18 +60,22 @@ var qtKeys = map[string]string{
 
 func (qt) key(f finger, before, after []string) []oracle.Event {
 	name := f.key
-	switch {
+	switch r := characterOf(name); {
 	case qtKeys[name] != "":
 		name = qtKeys[name]
 	case len(name) == 1:
 		name = strings.ToUpper(name)
-	case name == "Tab" && strings.Contains(strings.Join(before, " "), "shift"):
+	case name == "Tab" && slices.Contains(before, "shift"):
 		name = "Backtab"
+	case r == 'ß':
+		name = "ssharp"
+	case r > unicode.MaxLatin1:
+		name = fmt.Sprintf("0x%x", unicode.ToUpper(r))
 	}
 	if f.key == "Super_L" {
 		after = before
 	}
-	return keyEvent(f, name, after)
+	return keyEvent(f, name, controlled(f.key, after), after)
 }
 
 func (qt) press(e oracle.Event, count int) []oracle.Event {
@@ -76,7 +90,7 @@ func (qt) hides([]string) string                        { return "" }
 func (qt) held(m []string) []string                     { return m }
 
 func (qt) turn(e oracle.Event) []oracle.Event {
-	if strings.Contains(strings.Join(e.Modifiers, " "), "alt") {
+	if slices.Contains(e.Modifiers, "alt") {
 		e.DX, e.DY = e.DY, e.DX
 	}
 	return []oracle.Event{e}

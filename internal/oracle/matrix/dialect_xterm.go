@@ -7,9 +7,10 @@ import (
 	"github.com/vmette/vmette-mcp/internal/oracle"
 )
 
-// xterm tells what a terminal hears: keys as the bytes that they send, with
-// their modifiers where bytes have room for these; presses and releases of
-// buttons, not what they make together; nothing of Super.
+// xterm tells what a terminal hears: keys as the bytes that they send, which are
+// all there is of their text, with their modifiers where bytes have room for
+// these; presses and releases of buttons, not what they make together; nothing
+// of Super.
 type xterm struct{}
 
 var xtermKeys = map[string]string{
@@ -43,7 +44,7 @@ func (xterm) key(f finger, _, after []string) []oracle.Event {
 	case number == 2: // the character says it
 		after = nil
 	}
-	return keyEvent(f, name, after)
+	return keyEvent(f, name, "", after)
 }
 
 // characters are keys that come one by one.

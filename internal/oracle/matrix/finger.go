@@ -2,6 +2,7 @@ package matrix
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"github.com/vmette/vmette-mcp/desktop"
 )
@@ -9,7 +10,7 @@ import (
 // finger is one thing that fingers do.
 type finger struct {
 	what   what
-	key    string        // of a key: its X11 name
+	key    string        // of a key: its X11 name, or the character on it
 	text   string        // of Shift and Insert: what was copied
 	button int           // of a button: its number
 	at     desktop.Point // where the pointer is, or comes to
@@ -28,6 +29,7 @@ const (
 	turn  // the wheel
 	move  // the pointer
 	carry // what lies at one point is dropped at another, with the left button
+	rest  // for so long that the next click is one of its own
 )
 
 // keys writes fingers on keys as words: "+Shift_L" goes down, "-Shift_L" comes
@@ -47,6 +49,20 @@ func keys(words string) []finger {
 		}
 	}
 	return f
+}
+
+// namedCharacters are those on keys that have another name than them.
+var namedCharacters = map[string]rune{
+	"space": ' ', "plus": '+', "minus": '-', "question": '?', "less": '<', "comma": ',', "semicolon": ';',
+	"Return": '\r', "Tab": '\t', "BackSpace": '\b', "Escape": '\x1b', "Delete": '\x7f',
+}
+
+// characterOf returns the character on a key, or 0.
+func characterOf(key string) rune {
+	if r, size := utf8.DecodeRuneInString(key); size == len(key) {
+		return r
+	}
+	return namedCharacters[key]
 }
 
 // pastes are the keys that ask for what was copied.
@@ -90,6 +106,8 @@ func clicks(b desktop.Button, count int, at desktop.Point) []finger {
 	}
 	return f
 }
+
+func carries(from, to desktop.Point) []finger { return []finger{{what: carry, at: from, to: to}} }
 
 func turns(at desktop.Point, dx, dy int) []finger {
 	var f []finger

@@ -91,7 +91,7 @@ func (r ear) words(events []oracle.Event) []string {
 				kept = kept[:len(kept)-1]
 				last = kept[len(kept)-1]
 			}
-			if repeat && e.Kind == oracle.KeyDown && last.Kind == oracle.KeyDown && last.Key == e.Key {
+			if repeat && e.Kind == oracle.KeyDown && last.Kind == oracle.KeyDown && last.Key == e.Key && last.Typed == e.Typed {
 				e.Repeat = true
 				if last.Repeat || !r.repeat {
 					continue

@@ -3,8 +3,10 @@ package matrix
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,7 +28,7 @@ func TestEveryInputActionHasACell(t *testing.T) {
 		for _, a := range c.Do {
 			done[a.Name()] = true
 		}
-		if len(c.want) == 0 && c.text == "" {
+		if len(c.want) == 0 {
 			t.Errorf("%s %s expects nothing of anybody", c.Action, c.Name)
 		}
 		if !slices.ContainsFunc(c.Do, func(a desktop.Action) bool { return a.Name() == c.Action }) {
@@ -89,9 +91,26 @@ func TestDialects(t *testing.T) {
 		{
 			"chord", keys("+Control_L a -Control_L"), map[oracle.Application][]string{
 				oracle.Chromium: {"keydown Control ctrl", "keydown a ctrl", "keyup a ctrl", "keyup Control"},
-				oracle.GTK:      {"keydown Control_L", "keydown a ctrl", "keyup a ctrl", "keyup Control_L ctrl"},
-				oracle.Qt:       {"keydown Control ctrl", "keydown A ctrl", "keyup A ctrl", "keyup Control"},
+				oracle.GTK:      {"keydown Control_L", `keydown a "\x01" ctrl`, "keyup a ctrl", "keyup Control_L ctrl"},
+				oracle.Qt:       {"keydown Control ctrl", `keydown A "\x01" ctrl`, "keyup A ctrl", "keyup Control"},
 				oracle.Xterm:    {"keydown a ctrl"},
+			},
+		},
+		{
+			"text", keys("+Shift_L A -Shift_L Return ß Ж 🎉"), map[oracle.Application][]string{
+				oracle.Chromium: {
+					"keydown Shift shift", `keydown A "A" shift`, "keyup A shift", "keyup Shift", `keydown Enter "\n"`, "keyup Enter",
+					`keydown ß "ß"`, "keyup ß", `keydown Ж "Ж"`, "keyup Ж", `keydown Process "🎉"`, "keyup \x00",
+				},
+				oracle.GTK: {
+					"keydown Shift_L", `keydown A "A" shift`, "keyup A shift", "keyup Shift_L shift", `keydown Return "\r"`, "keyup Return",
+					`keydown ssharp "ß"`, "keyup ssharp", `keydown U+0416 "Ж"`, "keyup U+0416", `keydown U+1F389 "🎉"`, "keyup U+1F389",
+				},
+				oracle.Qt: {
+					"keydown Shift shift", `keydown A "A" shift`, "keyup A shift", "keyup Shift", `keydown Return "\r"`, "keyup Return",
+					`keydown ssharp "ß"`, "keyup ssharp", `keydown 0x416 "Ж"`, "keyup 0x416", `keydown 0x1f389 "🎉"`, "keyup 0x1f389",
+				},
+				oracle.Xterm: {"keydown A", "keydown \r", "keydown ß", "keydown Ж", "keydown 🎉"},
 			},
 		},
 		{
@@ -140,12 +159,47 @@ func TestEarHearsWhatIsTooMuch(t *testing.T) {
 		if cmp.Equal(ear.words(want), ear.words(append(want, e))) {
 			t.Errorf("nobody hears %v", e)
 		}
+		if err := surplus([]oracle.Event{passing, e}); err == nil {
+			t.Errorf("nobody hears %v when it comes late", e)
+		}
+	}
+	if err := surplus([]oracle.Event{passing, {Kind: oracle.Fence}}); err != nil {
+		t.Errorf("the pointer's way: %v", err)
+	}
+}
+
+// What a key types is compared, not its name alone.
+func TestEarHearsTexts(t *testing.T) {
+	want, _ := tell(oracle.Qt, keys("a"))
+	other := slices.Clone(want)
+	other[0].Typed = "b"
+	ear := newEar(oracle.Qt, Cell{}, want, 0)
+	if cmp.Equal(ear.words(want), ear.words(other)) {
+		t.Error("nobody hears another text")
+	}
+}
+
+// A tally counts what was seen and nothing else.
+func TestTally(t *testing.T) {
+	cells := moveCells()
+	tally := NewTally(cells)
+	row := func(chromium, gtk, qt, xterm int) string {
+		return fmt.Sprintf("| `move` | %d | %d | %d | %d | %d |\n", len(cells), chromium, gtk, qt, xterm)
+	}
+	if got, want := tally.table(), row(0, 0, 0, 0); !strings.Contains(got, want) {
+		t.Errorf("before anything was seen the table has no %q:\n%s", want, got)
+	}
+	tally.add(oracle.Qt, cells[0])
+	tally.add(oracle.Qt, cells[1])
+	tally.add(oracle.Xterm, cells[0])
+	if got, want := tally.table(), row(0, 0, 2, 1); !strings.Contains(got, want) {
+		t.Errorf("the table has no %q:\n%s", want, got)
 	}
 }
 
 // A key repeats itself when it is held for long, and not else.
 func TestEarHearsRepetitions(t *testing.T) {
-	down, up := oracle.Event{Kind: oracle.KeyDown, Key: "q"}, oracle.Event{Kind: oracle.KeyUp, Key: "q"}
+	down, up := oracle.Event{Kind: oracle.KeyDown, Key: "q", Typed: "q"}, oracle.Event{Kind: oracle.KeyUp, Key: "q"}
 	repetition := down
 	repetition.Repeat = true
 	press := desktop.KeyDown{}.Name()

@@ -2,11 +2,9 @@ package matrix
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/vmette/vmette-mcp/desktop"
-	"github.com/vmette/vmette-mcp/internal/oracle"
 )
 
 // Marker begins the part of docs/actions.md that [Page] writes; it goes on to
@@ -21,13 +19,13 @@ Qt 5 program, and a program in an xterm. Each must see exactly what fingers on a
 see, in that order and nothing else: keys with their modifiers and text, presses, releases and clicks with their counts and
 buttons, the wheel's way, what is dragged, what is dropped with its data, and the pointer to the pixel.
 ` + "`go test ./guest/desktop-agent/internal/serve -run Matrix`" + ` does it on an X server of this machine, ` + "`make test-matrix-vm`" + ` in a
-guest, and ` + "`make test`" + ` the first whole and the second by a third. This part of the page is written by
-` + "`go test ./internal/oracle/matrix -update`" + `.
+guest, and ` + "`make test`" + ` the first whole and the second by a third. Each of them counts what was seen, prints the table below,
+and fails when this page shows another. This part of the page is written by ` + "`go test ./internal/oracle/matrix -update`" + `.
 
-The numbers count what is done and seen whole. Beside them is what is done and not seen by that application, for the reason
-below, and in these cases it is checked that nothing is seen.
+The numbers count what is done and seen whole. Beside them is what is done and not seen whole by that application, for the
+reason below, and it is checked that the application sees no more of it than the reason says.
 
-| action | done |`
+`
 
 // elsewhere says of input actions that put nothing into an application why
 // they are not here.
@@ -36,6 +34,7 @@ var elsewhere = map[string]string{
 	"set_clipboard": "no application is told of it before it pastes; " + pasting,
 	"change_window": "it is for the window manager, and checked by what that does",
 	"launch":        "it starts an application, and is checked by the window that comes",
+	"release":       "it ends what button_down and key_down began, and is checked by the server's own state",
 	"resize_screen": "it changes the screen below all applications, and is checked by the next picture",
 	"open_url":      "it is for the browser alone, and checked by the page that it shows",
 }
@@ -46,45 +45,10 @@ const pasting = "what the clipboard holds is checked by reading it from other pr
 func Page() string {
 	var b strings.Builder
 	b.WriteString(pageHead)
-	for _, kind := range oracle.Applications {
-		fmt.Fprintf(&b, " %s |", kind)
-	}
-	b.WriteString("\n|---|---|" + strings.Repeat("---|", len(oracle.Applications)) + "\n")
-	var reasons []string
-	number := func(reason string) int {
-		if !slices.Contains(reasons, reason) {
-			reasons = append(reasons, reason)
-		}
-		return slices.Index(reasons, reason) + 1
-	}
-	rows := byAction(Cells())
-	for _, row := range rows {
-		fmt.Fprintf(&b, "| %s | %d |", row.title, len(row.cells))
-		for _, kind := range oracle.Applications {
-			unseen := make(map[int]int)
-			for _, c := range row.cells {
-				if _, reason := tell(kind, c.want); reason != "" {
-					unseen[number(reason)]++
-				}
-			}
-			whole := len(row.cells)
-			var notes []string
-			for i := range reasons {
-				if n := unseen[i+1]; n > 0 {
-					whole -= n
-					notes = append(notes, fmt.Sprintf(", %d not (%d)", n, i+1))
-				}
-			}
-			fmt.Fprintf(&b, " %d%s |", whole, strings.Join(notes, ""))
-		}
-		b.WriteString("\n")
-	}
-	b.WriteString("\n")
-	for i, r := range reasons {
-		fmt.Fprintf(&b, "%d. %s.\n", i+1, r)
-	}
+	cells := Cells()
+	b.WriteString(expected(cells).table())
 	b.WriteString("\nWhat is done:\n\n")
-	for _, row := range rows {
+	for _, row := range byAction(cells) {
 		var names []string
 		for _, c := range row.cells {
 			names = append(names, c.Name)

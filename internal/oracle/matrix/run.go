@@ -20,6 +20,7 @@ type Options struct {
 	Cells  []Cell
 	Limit  time.Duration // for one cell, with all that the application reports of it
 	Start  time.Duration // for the application to start
+	Tally  *Tally        // counts the cells that are seen as they should be
 }
 
 // Run checks cells in one application, which it starts once for all of them.
@@ -36,23 +37,47 @@ func Run(t *testing.T, kind oracle.Application, o Options) {
 			t.Error(err)
 		}
 	}()
-	for _, c := range o.Cells {
-		if err := check(t.Context(), app, o, c); err != nil {
-			t.Errorf("%s: %s %s: %v", kind, c.Action, c.Name, err)
+	// Nothing that it sees is thrown away. What comes later than it was waited
+	// for is seen before the next cell, or else in it.
+	before := "the start"
+	ended := func() {
+		t.Helper()
+		late, err := begin(t.Context(), app, o)
+		if err != nil {
+			t.Fatalf("%s: after %s: %v", kind, before, err)
+		}
+		if err := surplus(late); err != nil {
+			t.Errorf("%s: after %s: %v", kind, before, err)
 		}
 	}
+	for _, c := range o.Cells {
+		ended()
+		name := c.Action + " " + c.Name
+		if err := check(t.Context(), app, o, c); err != nil {
+			t.Errorf("%s: %s, after %s: %v", kind, name, before, err)
+		} else {
+			o.Tally.add(kind, c)
+		}
+		before = name
+	}
+	ended()
+}
+
+// begin brings the pointer and the text fields to where every cell begins, and
+// returns what the application has seen until then.
+func begin(ctx context.Context, app *oracle.App, o Options) ([]oracle.Event, error) {
+	ctx, cancel := context.WithTimeout(ctx, o.Limit)
+	defer cancel()
+	if err := o.Driver(ctx, desktop.Move{To: home}); err != nil {
+		return nil, fmt.Errorf("move home: %w", err)
+	}
+	return app.Clear(ctx, o.Driver)
 }
 
 // check performs a cell and compares what the application has seen of it.
 func check(ctx context.Context, app *oracle.App, o Options, c Cell) error {
 	ctx, cancel := context.WithTimeout(ctx, o.Limit)
 	defer cancel()
-	if err := o.Driver(ctx, desktop.Move{To: home}); err != nil {
-		return fmt.Errorf("move home: %w", err)
-	}
-	if err := app.Clear(ctx, o.Driver); err != nil {
-		return err
-	}
 	begun := time.Now()
 	for _, a := range c.Do {
 		if err := o.Driver(ctx, a); err != nil {
@@ -64,11 +89,8 @@ func check(ctx context.Context, app *oracle.App, o Options, c Cell) error {
 	if err != nil {
 		return err
 	}
-	if text := seen[len(seen)-1].Text; c.text != "" && text != c.text {
-		return fmt.Errorf("the text field holds %q, want %q", text, c.text)
-	}
-	if len(c.want) == 0 {
-		return nil
+	if err := c.fields(app.Kind, seen[len(seen)-1]); err != nil {
+		return err
 	}
 	events, _ := tell(app.Kind, c.want)
 	ear := newEar(app.Kind, c, events, took)
@@ -79,12 +101,42 @@ func check(ctx context.Context, app *oracle.App, o Options, c Cell) error {
 			return nil
 		}
 		// The fence may have overtaken what applications pass on in their own
-		// time. Whatever comes later than that is part of the next cell, and
-		// fails there.
+		// time.
 		e, err := app.Next(ctx)
 		if err != nil {
 			return fmt.Errorf("%w; events (-want +got):\n%s", err, cmp.Diff(want, got))
 		}
 		seen = append(seen, e)
 	}
+}
+
+// fields compares what the text fields hold, if the cell enters anything. An
+// xterm has one place for all text.
+func (c Cell) fields(kind oracle.Application, fence oracle.Event) error {
+	if c.text == "" && c.line == "" {
+		return nil
+	}
+	text, line := c.text, c.line
+	if kind == oracle.Xterm {
+		text, line = text+line, ""
+	}
+	if fence.Text != text || fence.Line != line {
+		return fmt.Errorf("the text fields hold %q and %q, want %q and %q", fence.Text, fence.Line, text, line)
+	}
+	return nil
+}
+
+// surplus reports events that nothing was left to cause: all but the pointer's
+// way.
+func surplus(events []oracle.Event) error {
+	var words []string
+	for _, e := range events {
+		if e.Kind != oracle.Motion && e.Kind != oracle.Fence {
+			words = append(words, e.String())
+		}
+	}
+	if words != nil {
+		return fmt.Errorf("it has seen more than was wanted: %q", words)
+	}
+	return nil
 }

@@ -60,8 +60,7 @@ def key(event, down):
         return
     repeated = down and event.hardware_keycode in held
     (held.add if down else held.discard)(event.hardware_keycode)
-    point = Gdk.keyval_to_unicode(event.keyval)
-    text = chr(point) if down and point else ""
+    text = event.string if down else ""
     record("keydown" if down else "keyup", key=name, typed=text, repeat=repeated, modifiers=modifiers(event))
 
 
@@ -70,6 +69,7 @@ def fence(clear):
     if clear:
         buffer.set_text("")
         line.set_text("")
+        area.grab_focus()
     text = buffer.get_text(buffer.get_start_iter(), buffer.get_end_iter(), True)
     report("fence", text=text, line=line.get_text())
 
@@ -100,13 +100,13 @@ line = place(Gtk.Entry(), config["line"])
 TEXT = [Gtk.TargetEntry.new("UTF8_STRING", 0, 0)]
 source = place(Gtk.EventBox(), config["source"])
 source.add(Gtk.Label(label="source"))
-source.drag_source_set(Gdk.ModifierType.BUTTON1_MASK, TEXT, Gdk.DragAction.COPY)
+source.drag_source_set(Gdk.ModifierType.BUTTON1_MASK, TEXT, Gdk.DragAction.COPY | Gdk.DragAction.MOVE)
 source.connect("drag-begin", lambda *_: record("dragstart"))
 source.connect("drag-data-get", lambda _, context, data, info, time: data.set_text(config["cargo"], -1))
 source.connect("drag-end", lambda *_: record("dragend"))
 target = place(Gtk.EventBox(), config["target"])
 target.add(Gtk.Label(label="target"))
-target.drag_dest_set(Gtk.DestDefaults.ALL, TEXT, Gdk.DragAction.COPY)
+target.drag_dest_set(Gtk.DestDefaults.ALL, TEXT, Gdk.DragAction.COPY | Gdk.DragAction.MOVE)
 
 
 def dropped(_, context, x, y, data, info, time):

@@ -71,6 +71,7 @@ def fence(clear):
     if clear:
         area.clear()
         line.clear()
+        area.setFocus()
     # toPlainText would make spaces of no-break spaces.
     text = area.document().toRawText().replace("\u2029", "\n").replace("\u2028", "\n")
     report("fence", text=text, line=line.text())
@@ -89,7 +90,7 @@ class Source(QLabel):
         cargo.setText(config["cargo"])
         drag.setMimeData(cargo)
         record("dragstart")
-        drag.exec_(Qt.CopyAction)
+        drag.exec_(Qt.CopyAction | Qt.MoveAction, Qt.CopyAction)
         record("dragend")
 
 

@@ -9,7 +9,7 @@ config = json.loads(sys.argv[1])
 screen = config["screen"]
 
 FENCE = "F8"  # reports the texts
-CLEAR = "F9"  # empties them first
+CLEAR = "F9"  # empties them first, and focuses the first one
 
 _lock = threading.Lock()
 

@@ -32,6 +32,9 @@ type Config struct {
 	// Resume makes the machine, which was started from a saved state, the one
 	// that the host says. Nil means that this is no such machine.
 	Resume func(context.Context, desktop.Boot) error
+	// AdvanceClock sets the machine's clock to a time, unless it is later already.
+	// Nil means that the clock is not the agent's to see to.
+	AdvanceClock func(ctx context.Context, to time.Time) error
 	// Server waits until an X server takes connections that is not the one
 	// numbered after, and returns its number. Nil means that there is one,
 	// which does not come back when it has ended.
@@ -50,12 +53,12 @@ type Config struct {
 // version is what the hello calls this program.
 const version = "vmette desktop-agent"
 
-// Times between two connections to a host that ends them at once. The first is
-// made anew without delay: it may have ended because the machine was saved.
+// Times between two connections to a host that does not welcome the guest, or between
+// two displays. After a welcome there is no delay: the connection may have ended
+// because the machine was saved, and how often there may be another is the host's to say.
 const (
 	firstDelay = 50 * time.Millisecond
 	lastDelay  = 2 * time.Second
-	steady     = 500 * time.Millisecond
 )
 
 // Run serves until ctx ends, or until nothing can be served any more.
@@ -117,7 +120,6 @@ func connect(ctx context.Context, cfg Config, server *serve.Server) error {
 			return err
 		}
 		cfg.Phase("connected")
-		begun := time.Now()
 		guest, err := desktop.NewGuest(ctx, conn, desktop.Hello{
 			Agent:    version,
 			Token:    cfg.Token,
@@ -133,16 +135,18 @@ func connect(ctx context.Context, cfg Config, server *serve.Server) error {
 			if boot := guest.Resume(); boot != nil {
 				cfg.Token = boot.Token
 				resume(ctx, cfg, server.Desk, *boot)
+			} else if now := guest.Time(); cfg.AdvanceClock != nil && !now.IsZero() {
+				if err := cfg.AdvanceClock(ctx, now); err != nil {
+					cfg.Logger.Error("advance clock", "error", err)
+				}
 			}
 			err = server.Serve(ctx, guest)
+			delay = 0
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		cfg.Logger.Info("connection to the host ended", "error", err)
-		if time.Since(begun) >= steady {
-			delay = 0
-		}
 		if err := pause(ctx, delay); err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -27,6 +28,7 @@ type host struct {
 	x     *x11test.Server
 	conns chan net.Conn // one for each time that the agent dials
 	end   chan error    // what Run returned
+	clock time.Time     // to which the machine's was advanced last
 	stop  context.CancelFunc
 }
 
@@ -42,6 +44,10 @@ func startAgent(t *testing.T) *host {
 		h.end <- Run(ctx, Config{
 			Token:   "t",
 			Display: h.x.Display,
+			AdvanceClock: func(_ context.Context, to time.Time) error {
+				h.clock = to
+				return nil
+			},
 			Dial: func(ctx context.Context) (net.Conn, error) {
 				ours, theirs := net.Pipe()
 				select {
@@ -99,14 +105,18 @@ func TestRunServesADisplay(t *testing.T) {
 	}
 }
 
-func TestRunDialsAgainAndStartsWithAWholePicture(t *testing.T) {
+func TestRunDialsAgainAndStartsWithAWholePictureAndTheTime(t *testing.T) {
 	h := startAgent(t)
 	for range 2 {
+		begun := time.Now()
 		c := h.accept(t)
 		for base := range uint64(2) {
 			if r := do(t, c, desktop.Screenshot{}, desktop.ObserveNow); r.Frame.Base != base || r.Frame.Number != base+1 {
 				t.Errorf("frame %d is based on %d, want %d", r.Frame.Number, r.Frame.Base, base)
 			}
+		}
+		if h.clock.Before(begun.Round(0)) || h.clock.After(time.Now()) {
+			t.Errorf("before the first answer the clock was advanced to %v, connected after %v", h.clock, begun)
 		}
 		c.Close()
 	}

@@ -45,7 +45,7 @@ func keepDisplay(ctx context.Context, cfg Config, desk *serve.Desk) error {
 		delay = firstDelay
 		cfg.Phase("display")
 		if cfg.Guest {
-			furnish(ctx, cfg)
+			furnish(ctx, cfg, d)
 		}
 		if number > 0 {
 			desk.Notify(crashNotice)
@@ -78,7 +78,7 @@ func await(ctx context.Context, cfg Config, number uint64) (uint64, error) {
 }
 
 // furnish makes a bare screen a desktop.
-func furnish(ctx context.Context, cfg Config) {
+func furnish(ctx context.Context, cfg Config, d *x11.Display) {
 	if err := rootwin.Paint(ctx, cfg.Display, background); err != nil {
 		cfg.Logger.Warn("paint background", "error", err)
 	}
@@ -87,7 +87,11 @@ func furnish(ctx context.Context, cfg Config) {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, managerWait, fmt.Errorf("none within %v", managerWait))
 	defer cancel()
-	if err := rootwin.AwaitManager(ctx, cfg.Display); err != nil {
+	err := rootwin.AwaitManager(ctx, cfg.Display)
+	if err == nil {
+		err = d.AwaitManager(ctx)
+	}
+	if err != nil {
 		cfg.Logger.Warn("wait for the window manager", "error", err)
 		return
 	}

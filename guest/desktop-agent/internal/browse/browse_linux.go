@@ -23,10 +23,6 @@ var browsers = []string{
 	"epiphany-browser", "xdg-open",
 }
 
-// windowLimit is how long a browser may take to show its first window. Under
-// emulation that has been seen to be half a minute.
-const windowLimit = 90 * time.Second
-
 // maxComplaint is how much of what a failed browser printed is told.
 const maxComplaint = 2 << 10
 
@@ -76,7 +72,7 @@ func (b *Browser) Open(ctx context.Context, address string) (notice string, err 
 	if err != nil {
 		return "", desktop.Errorf(desktop.CodeInternal, "start %s: %v", filepath.Base(program), err)
 	}
-	limit := time.NewTimer(windowLimit)
+	limit := time.NewTimer(desktop.OpenURLTimeout)
 	defer limit.Stop()
 	select {
 	case err := <-shown:
@@ -93,7 +89,7 @@ func (b *Browser) Open(ctx context.Context, address string) (notice string, err 
 		}
 		return "", nil
 	case <-limit.C:
-		return "the browser was started but has shown no window within " + windowLimit.String() + ": take a screenshot in a while", nil
+		return "the browser was started but has shown no window within " + desktop.OpenURLTimeout.String() + ": take a screenshot in a while", nil
 	case <-ctx.Done():
 		return "", unwatched
 	}

@@ -16,6 +16,9 @@ import (
 // was asked for.
 var errRefused = errors.New("refused")
 
+// errGone is an owner that has gone before it answered.
+var errGone = errors.New("gone")
+
 // get asks the owner of a selection for its text.
 func (l *link) get(ctx context.Context, selection xproto.Atom) ([]byte, error) {
 	owner, err := x11.Reply(l.c, xproto.GetSelectionOwner(l.c.Conn, selection))
@@ -33,16 +36,46 @@ func (l *link) get(ctx context.Context, selection xproto.Atom) ([]byte, error) {
 		}
 		return nil, nil
 	}
+	ctx, end := l.whileThere(ctx, owner.Owner)
+	defer end()
+	text, err := l.ask(ctx, selection)
+	if errors.Is(err, errGone) {
+		return nil, nil // nobody holds it any more
+	}
+	if errors.Is(err, errSilent) || errors.Is(err, errSlow) {
+		return nil, desktop.Errorf(desktop.CodeUnavailable, "the application that holds the selection has not given it within %v: it hangs or is very busy; try again in a while, or copy the text from another application", answerLimit)
+	}
+	return text, err
+}
+
+func (l *link) ask(ctx context.Context, selection xproto.Atom) ([]byte, error) {
 	f, err := l.newFetch(ctx, selection)
 	if err != nil {
 		return nil, err
 	}
 	defer f.end()
-	text, err := f.text(ctx)
-	if errors.Is(err, errSilent) || errors.Is(err, errSlow) {
-		return nil, desktop.Errorf(desktop.CodeUnavailable, "the application that holds the selection has not given it within %v: it hangs or is very busy; try again in a while, or copy the text from another application", answerLimit)
+	return f.text(ctx)
+}
+
+// whileThere returns a context that ends with errGone when the owner of a selection has
+// gone, until end is called.
+func (l *link) whileThere(ctx context.Context, owner xproto.Window) (_ context.Context, end func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	l.mu.Lock()
+	l.owner, l.ownerGone = owner, cancel
+	l.mu.Unlock()
+	// With what a transfer to the same window wants to hear, as the one replaces the other.
+	err := xproto.ChangeWindowAttributesChecked(l.c.Conn, owner, xproto.CwEventMask,
+		[]uint32{xproto.EventMaskPropertyChange | xproto.EventMaskStructureNotify}).Check()
+	if err != nil {
+		cancel(errGone)
 	}
-	return text, err
+	return ctx, func() {
+		l.mu.Lock()
+		l.owner, l.ownerGone = xproto.WindowNone, nil
+		l.mu.Unlock()
+		cancel(nil)
+	}
 }
 
 // fetch asks the owner of a selection, with a window of its own, so that what

@@ -23,6 +23,10 @@ type link struct {
 	sending map[place]*transfer
 	// events takes what comes to the windows of ours, while somebody waits.
 	events chan xgb.Event
+	// owner is who was asked for a selection, while somebody waits, and ownerGone is told
+	// when that has gone.
+	owner     xproto.Window
+	ownerGone context.CancelCauseFunc
 }
 
 // content is what a selection holds that is ours.

@@ -116,7 +116,7 @@ func (l *link) unfetched(p *paste) error {
 	case p.taken:
 		return desktop.Errorf(desktop.CodeUnknown, "another program took the clipboard over, so whether the text was pasted is not known: take a screenshot and look")
 	}
-	return desktop.Errorf(desktop.CodeInvalid, "nothing was pasted: the application with the keyboard focus did not ask for the text within %v of Shift+Insert; click into a text field first, or use type", answerLimit)
+	return desktop.Errorf(desktop.CodeNotDelivered, "the application with the keyboard focus did not ask for the text within %v of Shift+Insert, so it was not pasted: click into a text field first, or use type", answerLimit)
 }
 
 func (l *link) interrupted(p *paste) error {

@@ -73,7 +73,7 @@ func (d *desk) do(ctx context.Context, a desktop.Action) error {
 }
 
 func (d *desk) paste(ctx context.Context, text string) error {
-	return d.clipboard.Paste(ctx, text, func() error { return d.display.Key(ctx, desktop.Key{Keys: "shift+Insert"}) })
+	return d.clipboard.Paste(ctx, text, func() error { return d.display.PressPaste(ctx) })
 }
 
 // texts are what applications are to hold after a paste of it.
@@ -106,7 +106,7 @@ func TestApplicationsHoldWhatIsPasted(t *testing.T) {
 				if text, err := d.clipboard.Get(ctx, desktop.Clipboard); err != nil || string(text) != want {
 					t.Errorf("the clipboard holds %d bytes, %v", len(text), err)
 				}
-				if err := app.Clear(ctx, d.do); err != nil {
+				if _, err := app.Clear(ctx, d.do); err != nil {
 					t.Error(err)
 				}
 			}
@@ -242,7 +242,7 @@ func TestPasteThatNobodyFetchesEnds(t *testing.T) {
 	c := newClipboard(t, s.Display)
 	err := c.Paste(t.Context(), "x", func() error { return nil })
 	var e *desktop.Error
-	if !errors.As(err, &e) || e.Code != desktop.CodeInvalid || !strings.Contains(e.Message, "did not ask") {
+	if !errors.As(err, &e) || e.Code != desktop.CodeNotDelivered || !strings.Contains(e.Message, "did not ask") {
 		t.Errorf("got %v", err)
 	}
 	if text, err := c.Get(t.Context(), desktop.Clipboard); err != nil || len(text) > 0 {

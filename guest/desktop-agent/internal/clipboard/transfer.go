@@ -95,6 +95,9 @@ func (l *link) write(to place, kind xproto.Atom, data []byte) {
 func (l *link) gone(w xproto.Window) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if w == l.owner && l.ownerGone != nil {
+		l.ownerGone(errGone)
+	}
 	for to := range l.sending {
 		if to.window == w {
 			l.drop(to)

@@ -12,8 +12,16 @@ import (
 	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/machine"
 )
 
-// maxBoot bounds the boot file, of which a few hundred bytes are used.
-const maxBoot = 64 << 10
+// maxBoot bounds the boot file, of which a few hundred bytes are used, but for the
+// command of a workload, some characters of which are written with six, and for
+// certificates, three bytes of which are written with four characters.
+const maxBoot = 64<<10 + 6*desktop.MaxWorkload + 2*desktop.MaxAuthorityBytes
+
+// The file systems that are not an image's.
+const (
+	scratchType = "ext4" // of a scratch disk
+	shareType   = "virtiofs"
+)
 
 // takeBoot reads what the host says of this boot and removes the file, because
 // it holds a secret.
@@ -52,16 +60,46 @@ func checkBoot(b desktop.Boot) error {
 	if !machine.ValidHostname(b.Hostname) {
 		errs = append(errs, fmt.Errorf("hostname %q is not 1 to 63 letters, digits and inner hyphens", b.Hostname))
 	}
-	if d := b.Root.Device; !strings.HasPrefix(d, "/dev/") || path.Clean(d) != d {
-		errs = append(errs, fmt.Errorf("root device %q is not a path in /dev", d))
-	}
-	if t := b.Root.Type; t != "squashfs" && t != "erofs" {
-		errs = append(errs, fmt.Errorf("root type %q is not squashfs or erofs", t))
-	}
 	if !b.Screen.Valid() {
 		errs = append(errs, fmt.Errorf("no screen has the size %v", b.Screen))
 	}
+	if b.Workload != nil {
+		errs = append(errs, b.Workload.Validate())
+	}
+	if b.Root == (desktop.Root{}) && b.Workload != nil {
+		return errors.Join(errs...)
+	}
+	return errors.Join(append(errs, checkRoot(b.Root))...)
+}
+
+func checkRoot(r desktop.Root) error {
+	var errs []error
+	switch r.Type {
+	case "squashfs", "erofs":
+		if !isDevice(r.Device) {
+			errs = append(errs, fmt.Errorf("root device %q is not a path in /dev", r.Device))
+		}
+		if r.Writable {
+			errs = append(errs, fmt.Errorf("a root of type %s cannot be written to", r.Type))
+		}
+	case shareType:
+		if r.Device == "" || strings.ContainsAny(r.Device, "/\x00") {
+			errs = append(errs, fmt.Errorf("root device %q is not a tag", r.Device))
+		}
+		if r.Writable && r.Scratch != "" {
+			errs = append(errs, errors.New("what is written to the root goes to two places"))
+		}
+	default:
+		errs = append(errs, fmt.Errorf("root type %q is not squashfs, erofs or %s", r.Type, shareType))
+	}
+	if r.Scratch != "" && !isDevice(r.Scratch) {
+		errs = append(errs, fmt.Errorf("scratch device %q is not a path in /dev", r.Scratch))
+	}
 	return errors.Join(errs...)
+}
+
+func isDevice(name string) bool {
+	return strings.HasPrefix(name, "/dev/") && path.Clean(name) == name
 }
 
 // readFile reads a file of at most limit bytes.

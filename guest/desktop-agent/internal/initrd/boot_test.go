@@ -60,6 +60,8 @@ func TestParseBootIsStrict(t *testing.T) {
 		{"device elsewhere", `/dev/vda`, `/etc/passwd`, "root device"},
 		{"device with a detour", `/dev/vda`, `/dev/../etc/passwd`, "root device"},
 		{"file system that writes", `squashfs`, `ext4`, "root type"},
+		{"writable device", `squashfs"`, `squashfs","writable":true`, "cannot be written to"},
+		{"tag with a path", `"squashfs"`, `"virtiofs"`, "not a tag"},
 		{"no screen", `[1280,800]`, `[0,800]`, "screen"},
 		{"fraction", `[1280,800]`, `[1280.5,800]`, "size"},
 	}

@@ -2,9 +2,9 @@
 // unpacked the initramfs and runs the agent from it as process 1.
 //
 // [Run] loads the kernel modules that the initramfs brings, reads what the host
-// says of this boot, waits for the disk, and makes
+// says of this boot, loads the drivers that it takes, waits for the disk, and makes
 //
-//	/         overlay of a tmpfs on the read-only image
+//	/         overlay of a tmpfs, or a scratch disk, on the read-only image; or a directory of the host
 //	/dev      devtmpfs
 //	/proc     proc
 //	/sys      sysfs

@@ -1,14 +1,16 @@
 package initrd
 
 import (
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
-	"golang.org/x/sys/unix"
+	"github.com/vmette/vmette-mcp/desktop"
+	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/kmod"
 )
+
+// maxCmdline bounds the kernel's command line.
+const maxCmdline = 64 << 10
 
 // maxModuleList bounds the list of modules.
 const maxModuleList = 64 << 10
@@ -21,7 +23,7 @@ func loadModules(root, list string) error {
 		return fmt.Errorf("read list of modules: %w", err)
 	}
 	for _, name := range moduleNames(string(b)) {
-		if err := loadModule(filepath.Join(root, name)); err != nil {
+		if err := kmod.LoadFile(filepath.Join(root, name)); err != nil {
 			return fmt.Errorf("load module %s: %w", name, err)
 		}
 	}
@@ -38,15 +40,38 @@ func moduleNames(list string) []string {
 	return names
 }
 
-func loadModule(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
+// consoleDriver is that of the consoles hvc0, hvc1 and so on, for which Debian's
+// kernels have a module.
+const consoleDriver = "virtio_console"
+
+// consoleDrivers are the modules that the console takes which the kernel's command
+// line names.
+func consoleDrivers(cmdline string) []string {
+	for word := range strings.FieldsSeq(cmdline) {
+		if strings.HasPrefix(word, "console=hvc") {
+			return []string{consoleDriver}
+		}
 	}
-	defer f.Close()
-	err = unix.FinitModule(int(f.Fd()), "", 0)
-	if errors.Is(err, unix.EEXIST) {
-		return nil
+	return nil
+}
+
+// networkDriver is that of the card which a guest has from the start, or later.
+const networkDriver = "virtio_net"
+
+// drivers are the modules that this boot takes beside those of the list.
+func drivers(b desktop.Boot) []string {
+	var names []string
+	if b.Root.Type != "" {
+		names = append(names, b.Root.Type)
 	}
-	return err
+	if b.Root.Scratch != "" {
+		names = append(names, scratchType)
+	}
+	if len(b.Shares) > 0 {
+		names = append(names, shareType)
+	}
+	if b.Network != nil {
+		names = append(names, networkDriver)
+	}
+	return names
 }

@@ -27,3 +27,20 @@ func TestLoadModulesNamesTheOneThatFails(t *testing.T) {
 		t.Errorf("loadModules: %v, want an error that names absent.ko", err)
 	}
 }
+
+func TestConsoleDrivers(t *testing.T) {
+	tests := []struct {
+		cmdline string
+		want    []string
+	}{
+		{"console=ttyS0 quiet panic=-1\n", nil},
+		{"console=tty0 console=hvc0 quiet\n", []string{"virtio_console"}},
+		{"netconsole=hvc0 quiet", nil},
+		{"", nil},
+	}
+	for _, tt := range tests {
+		if diff := cmp.Diff(tt.want, consoleDrivers(tt.cmdline)); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", tt.cmdline, diff)
+		}
+	}
+}

@@ -61,7 +61,7 @@ func awaitDevice(ctx context.Context, events *uevent.Listener, device string) er
 			return err
 		}
 		if _, err := events.Next(ctx); err != nil {
-			return fmt.Errorf("wait for root device %s: %w", device, err)
+			return fmt.Errorf("wait for device %s: %w", device, err)
 		}
 	}
 }
@@ -73,22 +73,25 @@ const (
 	newRoot  = "/newroot"
 )
 
+// upper returns the file system that takes what is written.
+func upper(root desktop.Root) mount {
+	if root.Scratch != "" {
+		return mount{root.Scratch, upperDir, scratchType, 0, ""}
+	}
+	return mount{"", upperDir, "tmpfs", 0, "mode=755,size=" + overlaySize}
+}
+
 // mountRoot makes the new root, with everything that belongs under it.
 func mountRoot(root desktop.Root, agent string) error {
-	err := mountAll(
-		mount{root.Device, lowerDir, root.Type, unix.MS_RDONLY, ""},
-		mount{"", upperDir, "tmpfs", 0, "mode=755,size=" + overlaySize},
-	)
-	if err != nil {
-		return err
-	}
-	for _, d := range []string{"data", "work"} {
-		if err := os.Mkdir(filepath.Join(upperDir, d), 0o755); err != nil {
+	base := mount{root.Device, newRoot, root.Type, 0, ""}
+	if !root.Writable {
+		if err := mountLayers(root); err != nil {
 			return err
 		}
+		base = mount{"overlay", newRoot, "overlay", 0, "lowerdir=" + lowerDir + ",upperdir=" + upperDir + "/data,workdir=" + upperDir + "/work"}
 	}
-	err = mountAll(
-		mount{"overlay", newRoot, "overlay", 0, "lowerdir=" + lowerDir + ",upperdir=" + upperDir + "/data,workdir=" + upperDir + "/work"},
+	err := mountAll(
+		base,
 		mount{"", newRoot + "/run", "tmpfs", unix.MS_NOSUID | unix.MS_NODEV, "mode=755"},
 		mount{"/dev", newRoot + "/dev", "", unix.MS_MOVE, ""},
 		mount{"/proc", newRoot + "/proc", "", unix.MS_MOVE, ""},
@@ -106,6 +109,23 @@ func mountRoot(root desktop.Root, agent string) error {
 	}
 	if err := unix.Mount("/"+desktop.AgentFile, target, "", unix.MS_BIND, ""); err != nil {
 		return fmt.Errorf("bind the agent to %s: %w", target, err)
+	}
+	return nil
+}
+
+// mountLayers mounts what the root is an overlay of.
+func mountLayers(root desktop.Root) error {
+	err := mountAll(
+		mount{root.Device, lowerDir, root.Type, unix.MS_RDONLY, ""},
+		upper(root),
+	)
+	if err != nil {
+		return err
+	}
+	for _, d := range []string{"data", "work"} {
+		if err := os.Mkdir(filepath.Join(upperDir, d), 0o755); err != nil {
+			return err
+		}
 	}
 	return nil
 }

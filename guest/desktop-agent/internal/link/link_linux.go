@@ -19,6 +19,13 @@ const (
 	lastDelay  = 2 * time.Second
 )
 
+// How long a try may take. Linux forgets what it was to send when its driver was not
+// quite ready for it, and gives up waiting for the answer after two seconds.
+const (
+	firstLimit = 200 * time.Millisecond
+	lastLimit  = 2 * time.Second
+)
+
 // Dialer dials one port of the host.
 type Dialer struct {
 	Port uint32
@@ -50,29 +57,33 @@ func (d *Dialer) try(ctx context.Context) (net.Conn, error) {
 	return conn, nil
 }
 
-// awaitVirtio waits for a virtio device to get its driver, or for the kernel
-// to have dropped events, of which that may have been one.
+// awaitVirtio waits for a virtio device to have its driver, or for the kernel
+// to have dropped events, of which that may have been one. That a device was added
+// is too early: see firstLimit.
 func awaitVirtio(ctx context.Context, events *uevent.Listener) error {
 	for {
 		e, err := events.Next(ctx)
 		if err != nil {
 			return err
 		}
-		if e.Action == "lost" || e.Subsystem == "virtio" && (e.Action == "bind" || e.Action == "add") {
+		if e.Action == "lost" || e.Subsystem == "virtio" && e.Action == "bind" {
 			return nil
 		}
 	}
 }
 
 // retry calls try until it succeeds: after every event, and after a delay that
-// grows.
+// grows. So does the time that a try may take.
 func retry(ctx context.Context, try func(context.Context) (net.Conn, error), event func(context.Context) error) (net.Conn, error) {
-	delay := firstDelay
+	delay, limit := firstDelay, firstLimit
 	for {
-		conn, err := try(ctx)
+		attempt, giveUp := context.WithTimeout(ctx, limit)
+		conn, err := try(attempt)
+		giveUp()
 		if err == nil {
 			return conn, nil
 		}
+		limit = min(2*limit, lastLimit)
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("dial host: %w", err)
 		}

@@ -75,6 +75,33 @@ func TestRetryFollowsAnEventAtOnce(t *testing.T) {
 	})
 }
 
+func TestRetryGivesUpATryThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		var took []time.Duration
+		try := func(ctx context.Context) (net.Conn, error) {
+			start := time.Now()
+			if time.Since(begun) > 10*time.Second {
+				c, _ := net.Pipe()
+				return c, nil
+			}
+			<-ctx.Done()
+			took = append(took, time.Since(start))
+			return nil, ctx.Err()
+		}
+		conn, err := retry(t.Context(), try, never)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.Close()
+		const ms = time.Millisecond
+		want := []time.Duration{200 * ms, 400 * ms, 800 * ms, 1600 * ms, 2000 * ms, 2000 * ms}
+		if diff := cmp.Diff(want, took); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
 func TestRetryEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)

@@ -4,7 +4,7 @@
 // environment.
 //
 // The first line is a [Start] for the agent. After it come an [Order] whenever an
-// X server has come up, and one in answer to each [Resume] that the agent sends.
+// X server has come up, and one in answer to each [Request] that the agent sends.
 package orders
 
 import (
@@ -31,7 +31,7 @@ type Start struct {
 // Order is what process 1 says later. Exactly one field is set.
 type Order struct {
 	Display *Display `json:"display,omitempty"`
-	Resumed *Resumed `json:"resumed,omitempty"`
+	Done    *Done    `json:"done,omitempty"`
 }
 
 // Display says that an X server takes connections.
@@ -39,15 +39,18 @@ type Display struct {
 	Server uint64 `json:"server"` // 1 for the first of this boot, 2 after its first restart, and so on
 }
 
-// Resume asks process 1 to make the machine, which was started from a saved
-// state, the one that Boot says.
-type Resume struct {
-	Boot desktop.Boot `json:"boot"`
+// Request is what the agent asks of process 1. Exactly one field is set.
+type Request struct {
+	// Resume is what the machine, which was started from a saved state, is to be.
+	Resume *desktop.Boot `json:"resume,omitempty"`
+	// Clock is the time to which the clock is to be advanced, in nanoseconds since
+	// 1970.
+	Clock int64 `json:"clock,omitempty"`
 }
 
-// Resumed answers a [Resume]. Error is empty when all was done, and else says
-// what was not.
-type Resumed struct {
+// Done answers a [Request]. Error is empty when all was done, and else says what
+// was not.
+type Done struct {
 	Error string `json:"error,omitempty"`
 }
 
@@ -64,7 +67,7 @@ func NewReader(r io.Reader) *Reader {
 	return &Reader{s}
 }
 
-// Read reads the next line into v, a *Start, an *Order or a *Resume. It returns
+// Read reads the next line into v, a *Start, an *Order or a *Request. It returns
 // io.EOF at the end.
 func (r *Reader) Read(v any) error {
 	if !r.lines.Scan() {

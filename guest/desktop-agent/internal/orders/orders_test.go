@@ -16,7 +16,7 @@ func TestOrdersAreReadAsWritten(t *testing.T) {
 	start := Start{Token: "s3cret", Port: 1024, Screen: desktop.Size{Width: 1280, Height: 800}, Restarts: 2, Display: ":0", Manager: true, Cgroup: "/sys/fs/cgroup/vmette"}
 	var pipe strings.Builder
 	out := json.NewEncoder(&pipe)
-	sent := []Order{{Display: &Display{Server: 1}}, {Resumed: &Resumed{Error: "no clock"}}, {Resumed: &Resumed{}}}
+	sent := []Order{{Display: &Display{Server: 1}}, {Done: &Done{Error: "no clock"}}, {Done: &Done{}}}
 	for _, v := range []any{start, sent[0], sent[1], sent[2]} {
 		if err := out.Encode(v); err != nil {
 			t.Fatal(err)

@@ -84,15 +84,15 @@ func TestBatchIsCheckedBeforeItBegins(t *testing.T) {
 func TestCancelledBatchGoesNoFurther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newFake()
-		d.hold["click"] = make(chan struct{})
+		d.hold["resize_screen"] = make(chan struct{})
 		b := newBench(t, d)
 		defer b.close(t)
 		ctx, cancel := context.WithCancel(t.Context())
-		done := b.do(ctx, batchOf(oneClick, desktop.Type{Text: "x"}))
+		done := b.do(ctx, batchOf(desktop.ResizeScreen{Size: desktop.Size{Width: 640, Height: 480}}, desktop.Type{Text: "x"}))
 		synctest.Wait()
 		cancel()
 		synctest.Wait()
-		close(d.hold["click"]) // a click cannot be cancelled half-way
+		close(d.hold["resize_screen"]) // which cannot be cancelled half-way
 		r := <-done
 		var e *desktop.Error
 		if !errors.As(r.err, &e) || e.Code != desktop.CodeCancelled {

@@ -16,9 +16,6 @@ type Clipboard interface {
 	Paste(ctx context.Context, text string, press func() error) error
 }
 
-// pasteKeys make applications fetch what is offered to them.
-var pasteKeys = desktop.Key{Keys: "shift+Insert"}
-
 func getClipboard(ctx context.Context, s *Server, a desktop.Action) (outcome, error) {
 	if _, err := s.Desk.use(ctx); err != nil {
 		return outcome{}, err
@@ -45,6 +42,6 @@ func paste(ctx context.Context, s *Server, a desktop.Action) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	press := func() error { return d.Key(ctx, pasteKeys) }
+	press := func() error { return d.PressPaste(ctx) }
 	return outcome{}, s.Clipboard.Paste(ctx, a.(desktop.Paste).Text, press)
 }

@@ -28,7 +28,9 @@ type Display interface {
 	HoldKey(context.Context, desktop.HoldKey) error
 	Type(context.Context, desktop.Type) error
 	Resize(context.Context, desktop.ResizeScreen) error
+	PressPaste(context.Context) error
 	ReleaseAll(context.Context) error
+	Notices() []string
 	Check(desktop.Action) error
 
 	Calm(context.Context) error

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/vmette/vmette-mcp/desktop"
 	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/x11"
@@ -25,6 +26,9 @@ type fakeDisplay struct {
 	hold   map[string]chan struct{}
 	number uint64
 	whole  bool
+	since  time.Time // of the last Settle
+
+	notices []string // of every action
 }
 
 func newFake() *fakeDisplay {
@@ -104,10 +108,24 @@ func (d *fakeDisplay) Check(a desktop.Action) error {
 }
 func (d *fakeDisplay) Calm(ctx context.Context) error { return d.note(ctx, "calm", "") }
 
+func (d *fakeDisplay) PressPaste(ctx context.Context) error { return d.note(ctx, "paste keys", "") }
+
+func (d *fakeDisplay) Notices() []string { return d.notices }
+
 func (d *fakeDisplay) ReleaseAll(ctx context.Context) error { return d.note(ctx, "release", "") }
 
 func (d *fakeDisplay) Settle(ctx context.Context, o x11.SettleOptions) (desktop.Settled, error) {
+	d.mu.Lock()
+	d.since = o.Since
+	d.mu.Unlock()
 	return desktop.Settled{Reason: desktop.SettleQuiet}, d.note(ctx, "settle", "")
+}
+
+// sinceLast returns from when on the quiet time of the last Settle counted.
+func (d *fakeDisplay) sinceLast() time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.since
 }
 
 func (d *fakeDisplay) Reset() {

@@ -22,7 +22,7 @@ type handler func(ctx context.Context, s *Server, a desktop.Action) (outcome, er
 // handlers has one entry for each row of desktop.Actions.
 var handlers = map[string]handler{
 	"screenshot":      screenshot,
-	"cursor_position": pointing(func(Display, context.Context, desktop.CursorPosition) error { return nil }),
+	"cursor_position": cursorPosition,
 	"move":            pointing(Display.Move),
 	"click":           pointing(Display.Click),
 	"button_down":     pointing(Display.ButtonDown),
@@ -34,6 +34,7 @@ var handlers = map[string]handler{
 	"key_down":        typing(Display.KeyDown),
 	"key_up":          typing(Display.KeyUp),
 	"hold_key":        typing(Display.HoldKey),
+	"release":         typing(func(d Display, ctx context.Context, _ desktop.Release) error { return d.ReleaseAll(ctx) }),
 	"wait":            wait,
 	"exec":            execute,
 	"exec_output":     execOutput,
@@ -61,7 +62,12 @@ func typing[A desktop.Action](do func(Display, context.Context, A) error) handle
 		if err != nil {
 			return outcome{}, err
 		}
-		return outcome{}, do(d, ctx, a.(A))
+		if err := do(d, ctx, a.(A)); err != nil {
+			return outcome{}, err
+		}
+		var o outcome
+		o.Notices = d.Notices()
+		return o, nil
 	}
 }
 
@@ -76,14 +82,33 @@ func pointing[A desktop.Action](do func(Display, context.Context, A) error) hand
 		if err := do(d, ctx, a.(A)); err != nil {
 			return outcome{}, err
 		}
-		p, err := d.Pointer(ctx)
+		notices := d.Notices()
+		o, err := pointer(ctx, d)
 		if err != nil {
 			return outcome{}, afterwards(err)
 		}
-		var o outcome
-		o.X, o.Y = &p.X, &p.Y
+		o.Notices = notices
 		return o, nil
 	}
+}
+
+// pointer is an outcome that tells where the pointer is.
+func pointer(ctx context.Context, d Display) (outcome, error) {
+	p, err := d.Pointer(ctx)
+	if err != nil {
+		return outcome{}, err
+	}
+	var o outcome
+	o.X, o.Y = &p.X, &p.Y
+	return o, nil
+}
+
+func cursorPosition(ctx context.Context, s *Server, _ desktop.Action) (outcome, error) {
+	d, err := s.Desk.use(ctx)
+	if err != nil {
+		return outcome{}, err
+	}
+	return pointer(ctx, d)
 }
 
 // afterwards is the error of an action that was done, but of which nobody

@@ -17,6 +17,8 @@ import (
 // Every input action in every kind of application, through the protocol and the
 // agent's server, on an X server of this machine.
 func TestMatrix(t *testing.T) {
+	cells := matrix.Cells()
+	tally := matrix.NewTally(cells)
 	for _, kind := range oracle.Applications {
 		t.Run(string(kind), func(t *testing.T) {
 			x := x11test.Start(t, matrix.Screen)
@@ -24,12 +26,14 @@ func TestMatrix(t *testing.T) {
 			matrix.Run(t, kind, matrix.Options{
 				Host:   oracle.Local{Display: x.Display, Dir: t.TempDir()},
 				Driver: serveDisplay(t, x),
-				Cells:  matrix.Cells(),
+				Cells:  cells,
 				Limit:  5 * time.Second,
 				Start:  time.Minute,
+				Tally:  tally,
 			})
 		})
 	}
+	tally.Report(t, "../../../../docs/actions.md")
 }
 
 // serveDisplay serves a display and returns what performs actions on it.

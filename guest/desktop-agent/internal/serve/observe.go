@@ -40,6 +40,7 @@ func (c *connection) observe(ctx context.Context, t *task, o outcome) {
 		settled, err = d.Settle(ctx, x11.SettleOptions{
 			Quiet: time.Duration(t.req.Observe.QuietMS) * time.Millisecond,
 			Limit: time.Duration(t.req.Observe.LimitMS) * time.Millisecond,
+			Since: c.server.deeds.since(t.spec),
 		})
 		if err == nil {
 			o.Settle = &settled

@@ -27,6 +27,8 @@ type Server struct {
 	Windows   Windows
 	Launcher  Launcher
 	Browser   Browser
+
+	deeds deeds
 }
 
 const (
@@ -41,6 +43,7 @@ func (s *Server) Serve(ctx context.Context, g *desktop.Guest) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	c := &connection{server: s, guest: g, fail: cancel, tasks: make(map[uint32]*task)}
+	s.deeds.connected()
 	c.lastTurn = make(chan struct{})
 	close(c.lastTurn)
 	defer context.AfterFunc(ctx, func() { g.Close() })()
@@ -179,6 +182,7 @@ func (c *connection) run(ctx context.Context, t *task) {
 
 // perform runs the handler, an input action's in its turn.
 func (c *connection) perform(ctx context.Context, t *task) (outcome, error) {
+	defer c.server.deeds.begin(t.spec)()
 	handle := handlers[t.spec.Name]
 	if t.over == nil {
 		return handle(ctx, c.server, t.req.Action)

@@ -31,6 +31,7 @@ var examples = []desktop.Action{
 	desktop.Key{Keys: "a"},
 	desktop.KeyDown{Keys: "shift"},
 	desktop.KeyUp{Keys: "shift"},
+	desktop.Release{},
 	desktop.HoldKey{Keys: "a", DurationMS: 1},
 	desktop.Wait{DurationMS: 1},
 	desktop.Exec{Command: "true"},
@@ -268,6 +269,35 @@ func TestNoticesComeOnce(t *testing.T) {
 			}
 			if diff := cmp.Diff(want, r.Notices); diff != "" {
 				t.Error(diff)
+			}
+		}
+	})
+}
+
+// What the display says of an action goes with the answer to that, and with no
+// other.
+func TestNoticesOfAnAction(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newFake()
+		d.notices = []string{"nobody listens"}
+		b := newBench(t, d)
+		defer b.close(t)
+		for _, tt := range []struct {
+			action desktop.Action
+			want   []string
+		}{
+			{desktop.Key{Keys: "a"}, d.notices},
+			{desktop.ButtonUp{Button: desktop.Left}, d.notices},
+			{batchOf(desktop.Key{Keys: "a"}), d.notices},
+			{desktop.CursorPosition{}, nil},
+			{desktop.Exec{Command: "date"}, nil},
+		} {
+			r, err := b.Do(t.Context(), tt.action, desktop.Observe{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, r.Notices); diff != "" {
+				t.Errorf("%s: %s", tt.action.Name(), diff)
 			}
 		}
 	})

@@ -25,6 +25,16 @@ var (
 	// busManagers cannot start without D-Bus.
 	busManagers = []string{"xfwm4", "marco", "metacity"}
 
+	// serverNice has the X server go first. All programs wait for it now and
+	// then, and it seldom has much to do, but beside the threads of a browser it
+	// would get a small share of the processors.
+	serverNice = -10
+
+	// managerEnviron is what a window manager has in its environment beside what
+	// all have. openbox reads the table of composed characters each time the
+	// keymap changes, half a megabyte that it has no use for.
+	managerEnviron = []string{"XCOMPOSEFILE=/dev/null"}
+
 	panels = []string{"tint2", "xfce4-panel", "lxqt-panel", "lxpanel", "mate-panel"}
 )
 

@@ -26,6 +26,7 @@ type Config struct {
 	Cgroup string // group of processes that is delegated to the user; empty without
 	LogDir string // for what the programs print
 	Log    *bootlog.Log
+	Uplink func(*desktop.Network) error // is told of the network of a guest that was started from a saved state
 }
 
 // session is a running desktop.
@@ -92,7 +93,9 @@ func (s *session) keepX11(ctx context.Context, path string) {
 			// What a killed server left would look like another one.
 			os.Remove(lockFile)
 			os.Remove(socketFile)
-			return s.command("x11", args)
+			c, err := s.command("x11", args)
+			c.Nice = serverNice
+			return c, err
 		},
 		Ready: &s.x11,
 	})
@@ -134,7 +137,7 @@ func (s *session) keepClients(ctx context.Context) {
 		if slices.Contains(busManagers, filepath.Base(s.manager)) {
 			wait = s.bothReady
 		}
-		s.keepClient(ctx, "wm", s.manager, wait)
+		s.keepClient(ctx, "wm", s.manager, wait, managerEnviron...)
 	}
 	panel, err := find("/", panels...)
 	if err != nil {
@@ -172,14 +175,16 @@ func (s *session) bothReady(ctx context.Context) error {
 }
 
 // keepClient runs the X client at path, anew when it or its X server has ended.
-func (s *session) keepClient(ctx context.Context, name, path string, wait func(context.Context) error) {
+func (s *session) keepClient(ctx context.Context, name, path string, wait func(context.Context) error, environ ...string) {
 	s.keep(ctx, supervise.Service{
 		Name: name + " " + filepath.Base(path),
 		Command: func(ctx context.Context) (supervise.Command, error) {
 			if err := wait(ctx); err != nil {
 				return supervise.Command{}, err
 			}
-			return s.command(name, []string{path})
+			c, err := s.command(name, []string{path})
+			c.Env = slices.Concat(c.Env, environ)
+			return c, err
 		},
 	})
 }

@@ -3,10 +3,12 @@ package session
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/vmette/vmette-mcp/desktop"
 	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/machine"
@@ -47,28 +49,37 @@ func (s *session) talk(ctx context.Context, conn io.ReadWriter, starts int) {
 // answer does what the agent asks for.
 func (s *session) answer(in *orders.Reader, out *orderWriter) {
 	for {
-		var r orders.Resume
+		var r orders.Request
 		if err := in.Read(&r); err != nil {
 			return
 		}
-		var done orders.Resumed
-		if err := s.resume(r.Boot); err != nil {
+		var done orders.Done
+		if err := s.do(r); err != nil {
 			s.Log.Printf("%v", err)
 			done.Error = err.Error()
 		}
-		if out.write(orders.Order{Resumed: &done}) != nil {
+		if out.write(orders.Order{Done: &done}) != nil {
 			return
 		}
 	}
 }
 
+func (s *session) do(r orders.Request) error {
+	if r.Resume != nil {
+		return s.resume(*r.Resume)
+	}
+	return machine.AdvanceClock(time.Unix(0, r.Clock))
+}
+
 // resume makes the machine the one that boot says. From then on agents show its
-// token, whatever else went wrong.
+// token, whatever else went wrong. The network comes up last: whoever talks over it
+// draws on what is new, and its driver may take a while to load.
 func (s *session) resume(boot desktop.Boot) error {
 	s.mu.Lock()
 	s.Boot.Token, s.Boot.Hostname = boot.Token, boot.Hostname
 	s.mu.Unlock()
-	return machine.Resume(boot)
+	err := machine.Resume(boot)
+	return errors.Join(err, s.Uplink(boot.Network))
 }
 
 // orderWriter writes the lines of several goroutines.

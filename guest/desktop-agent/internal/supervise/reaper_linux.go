@@ -74,6 +74,7 @@ type Command struct {
 	Dir   string
 	Files []*os.File
 	Sys   syscall.SysProcAttr
+	Nice  int // -20 for what goes first, to 19
 
 	Cgroup *os.File
 }
@@ -102,6 +103,10 @@ func (r *Reaper) Start(c Command) (*Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", c.Path, err)
 	}
+	if c.Nice != 0 {
+		// Refused, it runs like all others.
+		_ = syscall.Setpriority(syscall.PRIO_PROCESS, pid, c.Nice)
+	}
 	p := &Process{PID: pid, reaper: r, done: make(chan struct{})}
 	r.children[pid] = p
 	return p, nil
@@ -117,6 +122,15 @@ func (p *Process) End() string {
 		return "signal: " + p.status.Signal().String()
 	}
 	return fmt.Sprintf("exit code %d", p.status.ExitStatus())
+}
+
+// ExitCode returns, after Done, that of the program, or 128+n if signal n ended
+// it.
+func (p *Process) ExitCode() int {
+	if p.status.Signaled() {
+		return 128 + int(p.status.Signal())
+	}
+	return p.status.ExitStatus()
 }
 
 // Kill ends the program unless it has ended; its number is not signalled once

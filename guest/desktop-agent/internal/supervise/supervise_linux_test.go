@@ -77,6 +77,46 @@ func TestStartNamesAProgramThatIsNotThere(t *testing.T) {
 	}
 }
 
+// The program is given its priority when it runs already, so that it is asked for
+// a while later.
+func TestStartNice(t *testing.T) {
+	here, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, in, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	c := shell("read -r go; cut -d ' ' -f 19 /proc/$$/stat", in)
+	in.Close()
+	stdin, begin, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Files[0].Close()
+	c.Files[0] = stdin
+	want := 20 - here + 3 // the system call returns 20 less the value
+	c.Nice = want
+	p, err := newReaper(t).Start(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range c.Files {
+		f.Close()
+	}
+	begin.Close()
+	got, err := io.ReadAll(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-p.Done()
+	if strings.TrimSpace(string(got)) != fmt.Sprint(want) {
+		t.Errorf("the program runs at nice %s, want %d", bytes.TrimSpace(got), want)
+	}
+}
+
 // TestReaperTakesOrphans makes this process the one that orphans go to, as
 // process 1 is, and looks for zombies.
 func TestReaperTakesOrphans(t *testing.T) {

@@ -176,3 +176,31 @@ func failure(ctx context.Context, s *screen, err error) error {
 	}
 	return desktop.Errorf(desktop.CodeInternal, "%v", err)
 }
+
+// caughtUp returns when the window manager has done what it was asked for before.
+// It answers the question for the frame of a window that nobody sees (EWMH,
+// "_NET_REQUEST_FRAME_EXTENTS"), if it knows that at all.
+func (s *screen) caughtUp(ctx context.Context) {
+	if !s.supports(netAskExtents) {
+		return
+	}
+	if s.own == 0 {
+		w, err := xproto.NewWindowId(s.Conn.Conn)
+		if err != nil {
+			return // the connection has ended, as the caller will find
+		}
+		s.own = w
+		xproto.CreateWindow(s.Conn.Conn, xproto.WindowClassCopyFromParent, w, s.Root, -1, -1, 1, 1, 0, xproto.WindowClassInputOutput, 0,
+			xproto.CwEventMask, []uint32{xproto.EventMaskPropertyChange})
+	}
+	s.Message(s.own, s.Known(netAskExtents))
+	for {
+		event, err := s.Next(ctx)
+		if err != nil {
+			return
+		}
+		if e, ok := event.(xproto.PropertyNotifyEvent); ok && e.Window == s.own {
+			return
+		}
+	}
+}

@@ -165,31 +165,3 @@ func (c *change) another(before []xproto.Window) bool {
 		return ok && w.PID == c.now.PID && c.shown(id)
 	})
 }
-
-// caughtUp returns when the window manager has done what it was asked for before.
-// It answers the question for the frame of a window that nobody sees (EWMH,
-// "_NET_REQUEST_FRAME_EXTENTS"), if it knows that at all.
-func (c *change) caughtUp(ctx context.Context) {
-	if !c.supports(netAskExtents) {
-		return
-	}
-	if c.own == 0 {
-		w, err := xproto.NewWindowId(c.Conn.Conn)
-		if err != nil {
-			return // the connection has ended, as the caller will find
-		}
-		c.own = w
-		xproto.CreateWindow(c.Conn.Conn, xproto.WindowClassCopyFromParent, w, c.Root, -1, -1, 1, 1, 0, xproto.WindowClassInputOutput, 0,
-			xproto.CwEventMask, []uint32{xproto.EventMaskPropertyChange})
-	}
-	c.Message(c.own, c.Known(netAskExtents))
-	for {
-		event, err := c.Next(ctx)
-		if err != nil {
-			return
-		}
-		if e, ok := event.(xproto.PropertyNotifyEvent); ok && e.Window == c.own {
-			return
-		}
-	}
-}

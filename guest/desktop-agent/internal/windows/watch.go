@@ -37,7 +37,7 @@ func (w Windows) Watch(ctx context.Context) (*Watch, error) {
 // It tells each window once. Its errors are *desktop.Error.
 func (w *Watch) Next(ctx context.Context) (desktop.Window, error) {
 	for {
-		if found, ok := w.look(); ok {
+		if found, ok := w.look(ctx); ok {
 			return found, nil
 		}
 		if _, err := w.s.Next(ctx); err != nil {
@@ -46,7 +46,7 @@ func (w *Watch) Next(ctx context.Context) (desktop.Window, error) {
 	}
 }
 
-func (w *Watch) look() (desktop.Window, bool) {
+func (w *Watch) look(ctx context.Context) (desktop.Window, bool) {
 	ids, err := w.s.ids()
 	if err != nil {
 		return desktop.Window{}, false // Next finds why
@@ -60,6 +60,13 @@ func (w *Watch) look() (desktop.Window, bool) {
 		d, ok := w.s.describe(id)
 		if !ok || !d.Minimized && !w.s.shown(id) {
 			continue
+		}
+		// It is on its way to its place, and may get the focus there.
+		limited, cancel := context.WithTimeout(ctx, changeLimit)
+		w.s.caughtUp(limited)
+		cancel()
+		if d, ok = w.s.describe(id); !ok {
+			return w.look(ctx) // what happened meanwhile has been taken as seen
 		}
 		w.told[id] = true
 		d.Focused = w.s.active() == id

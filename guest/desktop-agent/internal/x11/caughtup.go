@@ -120,9 +120,8 @@ func (d *Display) pinged(window xproto.Window) (around xproto.Window, ok bool) {
 }
 
 func (d *Display) ping(ctx context.Context, window xproto.Window) error {
-	n, answered, forget := d.ticket(d.pongs, nil)
+	answered, forget := d.sendPing(window)
 	defer forget()
-	d.send(window, 0, d.atoms.wmProtocols, window, []uint32{uint32(d.atoms.netWMPing), n, uint32(window)})
 	select {
 	case <-answered:
 		return nil
@@ -131,6 +130,14 @@ func (d *Display) ping(ctx context.Context, window xproto.Window) error {
 	case <-d.done:
 		return d.wire.reason()
 	}
+}
+
+// sendPing sends a ping and returns a channel that is closed when it is answered,
+// and a function to forget about it.
+func (d *Display) sendPing(window xproto.Window) (answered <-chan struct{}, forget func()) {
+	n, answered, forget := d.ticket(d.pongs, nil)
+	d.send(window, 0, d.atoms.wmProtocols, window, []uint32{uint32(d.atoms.netWMPing), n, uint32(window)})
+	return answered, forget
 }
 
 // pidOf returns the process that a window belongs to, or 0 when the server
@@ -154,8 +161,8 @@ func (d *Display) pidOf(window xproto.Window) int {
 
 // keymapRead returns when the focused client has read the keymap that was
 // changed just now. Most get the change and the keys through one connection, in
-// order, and need not be waited for. Chromium gets the keys through its own and
-// what they mean through GTK's.
+// order, and need not be waited for. Chromium gets the keys through its own, and
+// the texts that they stand for through GTK's.
 func (d *Display) keymapRead(ctx context.Context) error {
 	focused, err := d.focusedWindow()
 	if err != nil {
@@ -172,12 +179,28 @@ func (d *Display) keymapRead(ctx context.Context) error {
 	if connections < 2 {
 		return nil
 	}
+	d.announceKeymap(focused)
 	limit, cancel := context.WithTimeoutCause(ctx, answerTime, errNoAnswer)
 	defer cancel()
 	if err := d.asleep(limit, pid); err != nil && (ctx.Err() != nil || context.Cause(limit) != errNoAnswer) {
 		return err
 	}
 	return nil // one that never sleeps is always about to read it
+}
+
+// announceKeymap tells the client of a window that the keymap has changed. On
+// its own connection Chromium asks XKB for news of other keyboards alone, and a
+// server keeps MappingNotify from those that ask XKB. It reads the keymap again
+// when it gets one all the same; without that it does not know what the keys are
+// called.
+func (d *Display) announceKeymap(window xproto.Window) {
+	setup := xproto.Setup(d.conn)
+	e := xproto.MappingNotifyEvent{
+		Request:      xproto.MappingKeyboard,
+		FirstKeycode: setup.MinKeycode,
+		Count:        byte(setup.MaxKeycode - setup.MinKeycode + 1),
+	}
+	xproto.SendEvent(d.conn, false, window, xproto.EventMaskNoEvent, string(e.Bytes()))
 }
 
 // asleep waits until a process has slept for a while, and not because it waits

@@ -36,6 +36,7 @@ type Display struct {
 	damage      damage.Damage
 	damageEvent byte // number of DamageNotify
 	cursorEvent byte // number of XFixesCursorNotify
+	xtest       byte // opcode of XTEST
 	repair      chan struct{}
 	resources   bool // whether the server tells the processes of its clients
 
@@ -122,6 +123,9 @@ func (d *Display) setUp() error {
 	if _, err = d.extension("XTEST"); err != nil {
 		return err
 	}
+	d.conn.ExtLock.RLock()
+	d.xtest = d.conn.Extensions["XTEST"]
+	d.conn.ExtLock.RUnlock()
 	if _, err := d.extension("X-Resource"); err == nil {
 		v, err := await(d, res.QueryVersion(d.conn, 1, 2))
 		d.resources = err == nil && (v.ServerMajor > 1 || v.ServerMinor >= 2)

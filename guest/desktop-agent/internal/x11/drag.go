@@ -25,6 +25,10 @@ const (
 	// who is below the pointer, and skips what it cannot follow: it needs to
 	// see a way and not a jump, which only time can give it.
 	dragPace = 4 * time.Millisecond
+	// dropTime is how long a program may take to drop what was dragged, until
+	// that it has not is told. Some show a menu instead, for which they keep the
+	// pointer.
+	dropTime = time.Second
 )
 
 // Drag presses a button on the first point of a path (where the pointer is when
@@ -59,48 +63,108 @@ func (d *Display) Drag(ctx context.Context, a desktop.Drag) error {
 			return err
 		}
 		d.pressKeys(modifiers)
-		d.press(press{xproto.ButtonPress, byte(a.Button)})
-		if err := d.managed(ctx); err != nil {
+		if err := d.pressToDrag(ctx, a.Button); err != nil {
 			return err
 		}
-		window, err := d.windowAtPointer()
-		if err != nil {
-			return err
-		}
-		if err := d.calm(ctx); err != nil {
-			return err
-		}
-		steps := 0
-		for i, to := range path[1:] {
-			for _, p := range dragWay(path[i], to, steps) {
-				d.fake(xproto.MotionNotify, 0, p)
-				if err := d.barrier(ctx); err != nil {
-					return err
-				}
-				wait := func() error { return d.pause(ctx, dragPace) }
-				if steps == dragThreshold/dragSmall {
-					wait = func() error { return d.calm(ctx) } // the drag has begun
-				}
-				if err := wait(); err != nil {
-					return err
-				}
-				steps++
-			}
-			if err := d.followed(ctx, window); err != nil {
+		for _, to := range path[1:] {
+			if err := d.dragTo(ctx, to); err != nil {
 				return err
 			}
 		}
-		// The last motion again, by one pixel and back: a program that has
-		// begun to listen only now must learn where the pointer is.
-		end := path[len(path)-1]
-		d.fake(xproto.MotionNotify, 0, nudged(end))
-		d.fake(xproto.MotionNotify, 0, end)
+		return d.drop(ctx, a.Button)
+	})
+}
+
+// dragging is the way of the pointer since a button was pressed.
+type dragging struct {
+	window xproto.Window // where it was pressed
+	steps  int           // made since
+}
+
+// pressToDrag presses a button with which something may be dragged.
+func (d *Display) pressToDrag(ctx context.Context, button desktop.Button) error {
+	d.press(press{xproto.ButtonPress, byte(button)})
+	if err := d.managed(ctx); err != nil {
+		return err
+	}
+	window, err := d.windowAtPointer()
+	d.input.drag = dragging{window: window}
+	return err
+}
+
+// dragTo moves the pointer to a point while a button is held.
+func (d *Display) dragTo(ctx context.Context, to desktop.Point) error {
+	from, err := d.where()
+	if err != nil {
+		return err
+	}
+	drag := &d.input.drag
+	if drag.steps == 0 {
 		if err := d.calm(ctx); err != nil {
 			return err
 		}
-		d.release(press{xproto.ButtonPress, byte(a.Button)})
-		return d.clicked(ctx)
-	})
+	}
+	for _, p := range dragWay(from, to, drag.steps) {
+		d.fake(xproto.MotionNotify, 0, p)
+		if err := d.barrier(ctx); err != nil {
+			return err
+		}
+		wait := func() error { return d.pause(ctx, dragPace) }
+		if drag.steps == dragThreshold/dragSmall {
+			wait = func() error { return d.calm(ctx) } // the drag has begun
+		}
+		if err := wait(); err != nil {
+			return err
+		}
+		drag.steps++
+	}
+	return d.followed(ctx, drag.window)
+}
+
+// drop releases a button that something may have been dragged with. It makes
+// the last motion again, by one pixel and back: a program that has begun to
+// listen only now must learn where the pointer is.
+func (d *Display) drop(ctx context.Context, button desktop.Button) error {
+	end, err := d.where()
+	if err != nil {
+		return err
+	}
+	d.fake(xproto.MotionNotify, 0, nudged(end))
+	d.fake(xproto.MotionNotify, 0, end)
+	if err := d.calm(ctx); err != nil {
+		return err
+	}
+	d.release(press{xproto.ButtonPress, byte(button)})
+	return d.dropped(ctx)
+}
+
+// dropped sees the release of a button end what it ends. A program that drags
+// something has grabbed the pointer, and goes on to ask others after the release
+// before it lets go. There is no event that tells; trying to grab the pointer
+// does. Keys that come meanwhile are lost, and in Chromium also those that come
+// before all of its processes know that the drag is over.
+func (d *Display) dropped(ctx context.Context) error {
+	if err := d.clicked(ctx); err != nil {
+		return err
+	}
+	start := time.Now()
+	for wait := time.Millisecond; ; wait *= 2 {
+		grab, err := await(d, xproto.GrabPointer(d.conn, false, d.root, 0, xproto.GrabModeAsync, xproto.GrabModeAsync, xproto.WindowNone, xproto.CursorNone, xproto.TimeCurrentTime))
+		if err != nil {
+			return err
+		}
+		if grab.Status == xproto.GrabStatusSuccess {
+			xproto.UngrabPointer(d.conn, xproto.TimeCurrentTime)
+			return d.calm(ctx)
+		}
+		if time.Since(start) > dropTime {
+			d.notice("the application still keeps the mouse to itself after the drop, as for a menu: look before you press keys, which may be lost until it is done")
+			return nil
+		}
+		if err := d.pause(ctx, wait); err != nil {
+			return err
+		}
+	}
 }
 
 // followed returns when the client of a window has seen where the pointer is.

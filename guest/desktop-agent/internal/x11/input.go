@@ -18,9 +18,14 @@ type input struct {
 	held []press       // what is pressed, in order
 	down []heldKey     // by KeyDown, some of them perhaps released since
 	last lastClick
+	drag dragging
 	keys keymap
 
+	hungTime time.Duration // how long a program may take to get on with a text
+
 	silent bool // the focused client did not show that it has caught up with this action
+
+	notices []string // of the last action; guarded by Display.mu
 }
 
 // press is something that can be pressed and released.
@@ -29,7 +34,7 @@ type press struct {
 	detail byte // keycode or button
 }
 
-func newInput() input { return input{turn: make(chan struct{}, 1)} }
+func newInput() input { return input{turn: make(chan struct{}, 1), hungTime: hungTime} }
 
 func (in *input) lock(ctx context.Context, done <-chan struct{}) error {
 	select {
@@ -62,6 +67,7 @@ func (d *Display) act(ctx context.Context, keep bool, action func() error) error
 	}
 	d.mu.Lock()
 	d.activity.begin(time.Now())
+	d.input.notices = nil
 	d.mu.Unlock()
 
 	// What is drawn from here on is reported, and not taken for a part of what
@@ -82,6 +88,21 @@ func (d *Display) act(ctx context.Context, keep bool, action func() error) error
 	d.activity.end(time.Now())
 	d.mu.Unlock()
 	return d.failure(ctx, err)
+}
+
+// notice adds to what must be known of an action that is done nevertheless.
+func (d *Display) notice(text string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.input.notices = append(d.input.notices, text)
+}
+
+// Notices returns what must be known of the last action that was done, beside
+// that it was, as sentences.
+func (d *Display) Notices() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.input.notices
 }
 
 // untouched says why an action did not begin.
@@ -127,9 +148,10 @@ func (d *Display) releaseTo(n int) {
 }
 
 // ReleaseAll releases every key and button that is held, also one that an
-// earlier agent left behind.
+// earlier agent left behind, and lets keys repeat that it kept from it.
 func (d *Display) ReleaseAll(ctx context.Context) error {
 	return d.act(ctx, false, func() error {
+		xproto.ChangeKeyboardControl(d.conn, xproto.KbAutoRepeatMode, []uint32{xproto.AutoRepeatModeDefault})
 		d.releaseTo(0)
 		keys, err := await(d, xproto.QueryKeymap(d.conn))
 		if err != nil {

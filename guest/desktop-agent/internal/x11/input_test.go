@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jezek/xgb/xproto"
 
 	"github.com/vmette/vmette-mcp/desktop"
 	"github.com/vmette/vmette-mcp/guest/desktop-agent/internal/x11/x11test"
@@ -46,6 +47,13 @@ func keyName(sym uint32) string {
 		}
 	}
 	return suffix
+}
+
+func saysNothing(d *Display) error {
+	if notices := d.Notices(); notices != nil {
+		return fmt.Errorf("notices %q", notices)
+	}
+	return nil
 }
 
 func at(x, y int) *desktop.Point { return &desktop.Point{X: x, Y: y} }
@@ -137,7 +145,7 @@ func TestInputArrivesAsAsked(t *testing.T) {
 		d := open(t, s.Display, Options{})
 		p := probe(t, s, xprobe.Options{})
 		for _, tt := range tests {
-			if err := tt.do(d); err != nil {
+			if err := errors.Join(tt.do(d), saysNothing(d)); err != nil {
 				t.Errorf("%s: %v", tt.name, err)
 			}
 			if diff := cmp.Diff(tt.want, brief(seen(t, d, p))); diff != "" {
@@ -245,6 +253,35 @@ func TestCancelReleasesWhatIsHeld(t *testing.T) {
 	got := brief(seen(t, d, p))
 	if !strings.HasSuffix(got, "-X -Shift_L -Control_L") {
 		t.Errorf("after the cancel the application saw %s, want the releases in reverse order", got)
+	}
+}
+
+// A program may keep the pointer to a window. It is waited for, in case a window
+// manager is behind, but not any longer than somebody wants.
+func TestCancelledMoveStopsAtOnce(t *testing.T) {
+	d, s := startDisplay(t)
+	p := newPainter(t, s.Display)
+	small, err := xproto.NewWindowId(p.conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	screen := xproto.Setup(p.conn).DefaultScreen(p.conn)
+	xproto.CreateWindow(p.conn, screen.RootDepth, small, p.window, 0, 0, 50, 50, 0, xproto.WindowClassInputOutput, screen.RootVisual, 0, nil)
+	xproto.MapWindow(p.conn, small)
+	grab, err := xproto.GrabPointer(p.conn, false, small, 0, xproto.GrabModeAsync, xproto.GrabModeAsync, small, xproto.CursorNone, xproto.TimeCurrentTime).Reply()
+	if err != nil || grab.Status != xproto.GrabStatusSuccess {
+		t.Fatalf("keep the pointer: %+v, %v", grab, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer time.AfterFunc(50*time.Millisecond, cancel).Stop()
+	start := time.Now()
+	err = d.Click(ctx, desktop.Click{Button: desktop.Left, Count: 1, At: at(400, 300)})
+	var e *desktop.Error
+	if !errors.As(err, &e) || e.Code != desktop.CodeCancelled {
+		t.Errorf("got %v, want that it was cancelled", err)
+	}
+	if took := time.Since(start); took >= landing {
+		t.Errorf("it took %v", took)
 	}
 }
 

@@ -17,30 +17,70 @@ func (d *Display) Key(ctx context.Context, a desktop.Key) error {
 		return err
 	}
 	return d.act(ctx, false, func() error {
-		strokes, err := d.strokes(ctx, syms)
-		if err != nil {
+		if err := d.seesKeys(); err != nil {
 			return err
 		}
-		n := 0
-		for n < len(syms)-1 && isModifier(syms[n]) {
-			n++
-		}
-		if err := d.up(a.Keys, strokes[n:]); err != nil {
-			return err
-		}
-		d.pressKeys(strokes[:n])
-		held := len(d.input.held)
-		for i := range max(a.Repeat, 1) {
-			if i > 0 {
-				if err := d.apart(ctx); err != nil {
-					return err
-				}
-			}
-			d.pressKeys(strokes[n:])
-			d.releaseTo(held)
-		}
-		return d.managed(ctx)
+		return d.chord(ctx, a, syms)
 	})
+}
+
+// PressPaste presses the keys that make programs paste, Shift+Insert. Keys that
+// [Display.KeyDown] holds are let go meanwhile, which would make another chord
+// of them.
+func (d *Display) PressPaste(ctx context.Context) error {
+	paste := desktop.Key{Keys: "shift+Insert"}
+	syms, err := parseChord(paste.Keys)
+	if err != nil {
+		return err
+	}
+	return d.act(ctx, false, func() error {
+		defer d.letGo()()
+		held := len(d.input.held)
+		defer func() { d.releaseTo(held) }() // before that
+		return d.chord(ctx, paste, syms)
+	})
+}
+
+// chord presses and releases keys that have been parsed.
+func (d *Display) chord(ctx context.Context, a desktop.Key, syms []xproto.Keysym) error {
+	strokes, err := d.strokes(ctx, syms)
+	if err != nil {
+		return err
+	}
+	n := 0
+	for n < len(syms)-1 && isModifier(syms[n]) {
+		n++
+	}
+	if err := d.up(a.Keys, strokes[n:]); err != nil {
+		return err
+	}
+	repeat, err := d.suspendRepeat()
+	if err != nil {
+		return err
+	}
+	defer repeat()
+	d.pressKeys(strokes[:n])
+	held := len(d.input.held)
+	for i := range max(a.Repeat, 1) {
+		if i > 0 {
+			if err := d.apart(ctx); err != nil {
+				return err
+			}
+		}
+		d.pressKeys(strokes[n:])
+		d.releaseTo(held)
+	}
+	return d.managed(ctx)
+}
+
+// seesKeys makes it known when no window will get the keys that are about to be
+// pressed. They are pressed all the same, as some are for the window manager.
+func (d *Display) seesKeys() error {
+	focused, err := d.isFocused()
+	if err == nil && !focused {
+		d.notice("no window has the keyboard focus, so that nobody but the window manager can have seen the key: click into the window that is meant first")
+	}
+	return err
 }
 
 // HoldKey holds a chord down for a time.
@@ -57,9 +97,30 @@ func (d *Display) HoldKey(ctx context.Context, a desktop.HoldKey) error {
 		if err := d.up(a.Keys, strokes[len(strokes)-1:]); err != nil {
 			return err
 		}
+		if err := d.seesKeys(); err != nil {
+			return err
+		}
 		d.pressKeys(strokes)
 		return d.pause(ctx, time.Duration(a.DurationMS)*time.Millisecond)
 	})
+}
+
+// suspendRepeat keeps the server from repeating keys that are down, and returns
+// what lets it again. On a crowded machine the time between a press and its
+// release can be longer than the delay after which a key repeats.
+func (d *Display) suspendRepeat() (restore func(), err error) {
+	control, err := await(d, xproto.GetKeyboardControl(d.conn))
+	if err != nil {
+		return nil, err
+	}
+	if control.GlobalAutoRepeat != xproto.AutoRepeatModeOn {
+		return func() {}, nil
+	}
+	set := func(mode uint32) {
+		xproto.ChangeKeyboardControl(d.conn, xproto.KbAutoRepeatMode, []uint32{mode})
+	}
+	set(xproto.AutoRepeatModeOff)
+	return func() { set(xproto.AutoRepeatModeOn) }, nil
 }
 
 // apart makes the next press one of its own. The server's clock counts

@@ -33,6 +33,11 @@ func TestHeldKeys(t *testing.T) {
 		{"modifier around a click", []func(*Display) error{down("shift"), click, up("shift")}, "+Shift_L +1@4,5 -1@4,5 -Shift_L"},
 		{"modifier around a key", []func(*Display) error{down("ctrl"), key("a"), key("b"), up("Control")}, "+Control_L +a -a +b -b -Control_L"},
 		{"modifier that a chord needs too", []func(*Display) error{down("ctrl"), key("ctrl+a"), up("ctrl")}, "+Control_L +a -a -Control_L"},
+		{
+			"modifier that would make another chord of pasting",
+			[]func(*Display) error{down("ctrl"), func(d *Display) error { return d.PressPaste(ctx) }, up("ctrl")},
+			"+Control_L -Control_L +Shift_L +Insert -Insert -Shift_L +Control_L -Control_L",
+		},
 		{"chord, released last key first", []func(*Display) error{down("ctrl+alt"), up("ctrl+alt")}, "+Control_L +Alt_L -Alt_L -Control_L"},
 		{"chord, released one by one", []func(*Display) error{down("ctrl+alt"), up("ctrl"), up("alt")}, "+Control_L +Alt_L -Control_L -Alt_L"},
 		{"capital letter with its Shift", []func(*Display) error{down("A"), up("A")}, "+Shift_L +A -A -Shift_L"},

@@ -58,25 +58,26 @@ func TestSleepingBeyond(t *testing.T) {
 	const busy = "pass"
 	tests := []struct {
 		name, sleep string
-		want        bool // whether it sleeps for longer than 200 ms
+		want        bool   // whether it sleeps for longer than 200 ms
+		before      string // what the program does before it sleeps
 	}{
-		{"for ever, in poll", "select.poll().poll()", true},
-		{"for a while, in poll", "select.poll().poll(150)", false},
-		{"long, in poll", "select.poll().poll(60000)", true},
-		{"for ever, in epoll", "select.epoll().poll()", true},
-		{"for a while, in epoll", "select.epoll().poll(0.15)", false},
-		{"for ever, in select", "select.select([r], [], [])", true},
-		{"for a while, in select", "select.select([r], [], [], 0.15)", false},
-		{"long, in select", "select.select([r], [], [], 60)", true},
-		{"for a while, until a time", "time.sleep(0.15)", false},
-		{"long, until a time", "time.sleep(60)", true},
-		{"until it can read", "os.read(r, 1)", true},
-		{"for a lock, for a while", "l.acquire(timeout=0.15)", false},
-		{"for a lock, long", "l.acquire(timeout=60)", true},
-		{"for a lock", "l.acquire()", true},
-		{"long, with a thread that sleeps for a while", "threading.Thread(target=nap).start(); time.sleep(60)", false},
-		{"not at all", busy, false},
-		{"long, and connected", "c = connect(); time.sleep(60)", false},
+		{"for ever, in poll", "select.poll().poll()", true, ""},
+		{"for a while, in poll", "select.poll().poll(150)", false, ""},
+		{"long, in poll", "select.poll().poll(60000)", true, ""},
+		{"for ever, in epoll", "select.epoll().poll()", true, ""},
+		{"for a while, in epoll", "select.epoll().poll(0.15)", false, ""},
+		{"for ever, in select", "select.select([r], [], [])", true, ""},
+		{"for a while, in select", "select.select([r], [], [], 0.15)", false, ""},
+		{"long, in select", "select.select([r], [], [], 60)", true, ""},
+		{"for a while, until a time", "time.sleep(0.15)", false, ""},
+		{"long, until a time", "time.sleep(60)", true, ""},
+		{"until it can read", "os.read(r, 1)", true, ""},
+		{"for a lock, for a while", "l.acquire(timeout=0.15)", false, ""},
+		{"for a lock, long", "l.acquire(timeout=60)", true, ""},
+		{"for a lock", "l.acquire()", true, ""},
+		{"long, with a thread that sleeps for a while", "time.sleep(60)", false, "threading.Thread(target=nap).start()"},
+		{"not at all", busy, false, ""},
+		{"long, and connected", "time.sleep(60)", false, "c = connect()"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -90,6 +91,7 @@ def connect():
     return socket.create_connection(s.getsockname()), s
 def nap():
     while True: time.sleep(0.15)
+` + tt.before + `
 print("ready", flush=True)
 while True:
     ` + tt.sleep

@@ -68,7 +68,7 @@ func TestApplicationsHoldWhatIsTyped(t *testing.T) {
 				if got := events[len(events)-1].Text; got != want {
 					t.Errorf("it holds %q, want %q", got, want)
 				}
-				if err := app.Clear(ctx, do); err != nil {
+				if _, err := app.Clear(ctx, do); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -14,6 +14,9 @@ const (
 	// doubleClick is longer than the time within which toolkits take two
 	// clicks for one double click (GTK and Qt 400 ms, Chromium 500 ms).
 	doubleClick = 550 * time.Millisecond
+	// tripleClick is the same after a double click, whose first click GTK
+	// counts from, for twice its time.
+	tripleClick = 2*400*time.Millisecond + 50*time.Millisecond
 	// soonClick is as long as every toolkit waits for the next click of a
 	// double one.
 	soonClick = 400 * time.Millisecond
@@ -27,6 +30,7 @@ type lastClick struct {
 	button byte
 	at     desktop.Point
 	when   time.Time
+	double bool // it was the second of a double click
 }
 
 // Pointer returns where the pointer is.
@@ -46,11 +50,18 @@ func (d *Display) where() (desktop.Point, error) {
 	return desktop.Point{X: int(r.RootX), Y: int(r.RootY)}, nil
 }
 
-// Move puts the pointer on a point of the screen.
+// Move puts the pointer on a point of the screen. While a button is held it goes
+// there the way of a drag.
 func (d *Display) Move(ctx context.Context, a desktop.Move) error {
 	return d.act(ctx, false, func() error {
 		if err := d.onScreen(a.To); err != nil {
 			return err
+		}
+		if d.buttons() > 0 {
+			if err := d.dragTo(ctx, a.To); err != nil {
+				return err
+			}
+			return d.arrived(ctx, a.To)
 		}
 		return d.moveTo(ctx, a.To)
 	})
@@ -79,6 +90,11 @@ func (d *Display) Click(ctx context.Context, a desktop.Click) error {
 		var late time.Duration // at most, a click was after the one before
 		for n := range a.Count {
 			if n > 0 {
+				// One that comes while the window manager decides about the
+				// one before has been seen to get lost.
+				if err := d.managed(ctx); err != nil {
+					return err
+				}
 				nextTick() // as in apart
 			}
 			begun := time.Now()
@@ -92,6 +108,7 @@ func (d *Display) Click(ctx context.Context, a desktop.Click) error {
 			}
 			before = begun
 		}
+		d.input.last.double = a.Count == 2
 		if err := d.passed(ctx); err != nil {
 			return err
 		}
@@ -134,8 +151,7 @@ func (d *Display) ButtonDown(ctx context.Context, a desktop.ButtonDown) error {
 		if err := d.aim(ctx, nil, a.Button); err != nil {
 			return err
 		}
-		d.press(press{xproto.ButtonPress, byte(a.Button)})
-		return d.managed(ctx)
+		return d.pressToDrag(ctx, a.Button)
 	})
 }
 
@@ -145,12 +161,32 @@ func (d *Display) ButtonUp(ctx context.Context, a desktop.ButtonUp) error {
 		button := press{xproto.ButtonPress, byte(a.Button)}
 		for _, h := range d.input.held {
 			if h == button {
+				if d.dragged() {
+					return d.drop(ctx, a.Button)
+				}
 				d.release(button)
 				return d.clicked(ctx)
 			}
 		}
 		return desktop.Errorf(desktop.CodeInvalid, "button %d is not held down: press it first", a.Button)
 	})
+}
+
+// dragged reports whether the pointer has been moved so far with a single button
+// held down that something may have been dragged.
+func (d *Display) dragged() bool {
+	return d.buttons() == 1 && d.input.drag.steps >= dragThreshold/dragSmall/2
+}
+
+// buttons returns how many buttons are held.
+func (d *Display) buttons() int {
+	n := 0
+	for _, h := range d.input.held {
+		if h.kind == xproto.ButtonPress {
+			n++
+		}
+	}
+	return n
 }
 
 // Scroll turns the wheel, notch by notch, first vertically. X11 calls the
@@ -240,13 +276,17 @@ func (d *Display) aim(ctx context.Context, at *desktop.Point, button desktop.But
 	}
 	last := &d.input.last
 	near := max(p.X-last.at.X, last.at.X-p.X, p.Y-last.at.Y, last.at.Y-p.Y) <= doubleClickReach
-	if left := doubleClick - time.Since(last.when); near && last.button == byte(button) && left > 0 {
+	apart := doubleClick
+	if last.double {
+		apart = tripleClick
+	}
+	if left := apart - time.Since(last.when); near && last.button == byte(button) && left > 0 {
 		if err := d.pause(ctx, left); err != nil {
 			return err
 		}
 	}
 	*last = lastClick{button: byte(button), at: p, when: time.Now()}
-	return nil
+	return context.Cause(ctx) // what was cancelled meanwhile is not pressed
 }
 
 // landing is how long the pointer may take to arrive. The server moves it at
@@ -257,6 +297,11 @@ const landing = 2 * time.Second
 // moveTo moves the pointer and sees it arrive.
 func (d *Display) moveTo(ctx context.Context, to desktop.Point) error {
 	d.fake(xproto.MotionNotify, 0, to)
+	return d.arrived(ctx, to)
+}
+
+// arrived sees the pointer arrive.
+func (d *Display) arrived(ctx context.Context, to desktop.Point) error {
 	start := time.Now()
 	for wait := time.Millisecond; ; wait *= 2 {
 		at, err := d.where()

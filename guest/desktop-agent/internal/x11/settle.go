@@ -13,6 +13,10 @@ type SettleOptions struct {
 	// when all programs are seen to sleep without a reason to wake.
 	Quiet time.Duration
 	Limit time.Duration // longest wait for that; 0 means DefaultLimit
+	// Since is when somebody last did something that may change the screen, other
+	// than with this Display. With the default quiet time a screen that has been
+	// still for it ever since has settled already. The zero value is now.
+	Since time.Time
 }
 
 const (
@@ -52,7 +56,8 @@ func (d *Display) Settle(ctx context.Context, o SettleOptions) (desktop.Settled,
 	d.mu.Lock()
 	d.activity.watch()
 	d.mu.Unlock()
-	reason, err := d.settle(ctx, start, o.waiting())
+	w := o.waiting()
+	reason, err := d.settle(ctx, start, w)
 	if err != nil {
 		return desktop.Settled{}, d.observation(ctx, err)
 	}
@@ -60,7 +65,11 @@ func (d *Display) Settle(ctx context.Context, o SettleOptions) (desktop.Settled,
 	d.mu.Lock()
 	rects := d.activity.settle(d.size)
 	d.mu.Unlock()
-	return desktop.Settled{Reason: reason, ElapsedMS: int(end.Sub(start).Milliseconds()), Changed: len(rects) > 0, Rects: rects}, nil
+	return desktop.Settled{
+		Reason: reason, ElapsedMS: int(end.Sub(start).Milliseconds()),
+		QuietMS: int(w.quiet.Milliseconds()), LimitMS: int(w.limit.Milliseconds()),
+		Changed: len(rects) > 0, Rects: rects,
+	}, nil
 }
 
 // Calm waits a moment for programs to react to the action before, so that the
@@ -83,11 +92,12 @@ func (d *Display) calm(ctx context.Context) error {
 type waiting struct {
 	quiet, limit time.Duration
 	grace        time.Duration
-	early        bool // whether it may end before the quiet time, when all programs sleep
+	early        bool      // whether it may end before the quiet time, when all programs sleep
+	since        time.Time // when the quiet time began at the earliest, if it is early; zero for now
 }
 
 func (o SettleOptions) waiting() waiting {
-	w := waiting{quiet: o.Quiet, limit: o.Limit, grace: grace}
+	w := waiting{quiet: o.Quiet, limit: o.Limit, grace: grace, since: o.Since}
 	if w.quiet <= 0 {
 		w.quiet, w.early = DefaultQuiet, true
 	}
@@ -105,6 +115,9 @@ func (d *Display) settle(ctx context.Context, start time.Time, w waiting) (deskt
 	quiet, limit := w.quiet, start.Add(w.limit)
 	v := vigil{machine: &d.settling.machine}
 	v.clients, v.known = d.clients(ctx)
+	if settled, err := d.settledAlready(ctx, &v, w); settled || err != nil {
+		return desktop.SettleQuiet, err
+	}
 	begin := start // of the quiet time
 	for {
 		// What was drawn before now has been counted after the barrier.
@@ -131,7 +144,7 @@ func (d *Display) settle(ctx context.Context, start time.Time, w waiting) (deskt
 		case still >= min(restLook, quiet/2):
 			v.begin(now)
 			if pausing := v.pausing(); pausing && w.early && v.asleep(quiet-still) {
-				return desktop.SettleQuiet, nil
+				return desktop.SettleAsleep, nil
 			}
 		}
 		if !now.Before(limit) {
@@ -146,6 +159,36 @@ func (d *Display) settle(ctx context.Context, start time.Time, w waiting) (deskt
 			return "", err
 		}
 	}
+}
+
+// settledAlready reports whether the quiet time is over before one has waited for it,
+// and no program has run since it was looked at last.
+func (d *Display) settledAlready(ctx context.Context, v *vigil, w waiting) (bool, error) {
+	if w.since.IsZero() || !w.early || !v.known {
+		return false, nil
+	}
+	if err := d.barrier(ctx); err != nil {
+		return false, err
+	}
+	now := time.Now()
+	for _, last := range d.lastActivity() {
+		if last.After(w.since) {
+			w.since = last
+		}
+	}
+	if now.Sub(w.since) < w.quiet {
+		return false, nil
+	}
+	v.begin(now)
+	return v.pausing(), nil
+}
+
+// lastActivity returns when the screen changed last, and when somebody used the
+// keyboard or the mouse.
+func (d *Display) lastActivity() [2]time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return [2]time.Time{d.activity.changed, d.activity.typed}
 }
 
 // nextLook returns when to look at the programs again, as the time since the

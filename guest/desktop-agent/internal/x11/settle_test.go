@@ -52,7 +52,7 @@ func TestSettleOfAStillScreen(t *testing.T) {
 	newPainter(t, s.Display)
 	settle(t, d, SettleOptions{}) // the painter's window
 	got := settle(t, d, SettleOptions{Quiet: 60 * time.Millisecond})
-	if got.Reason != desktop.SettleQuiet || got.Changed || got.ElapsedMS < 60 || got.ElapsedMS > 1000 {
+	if got.Reason != desktop.SettleQuiet || got.QuietMS != 60 || got.LimitMS != 3000 || got.Changed || got.ElapsedMS < 60 || got.ElapsedMS > 1000 {
 		t.Errorf("got %+v, want quiet and unchanged after 60 ms", got)
 	}
 }
@@ -76,7 +76,7 @@ func TestSettleWaitsForALateAnswer(t *testing.T) {
 		end := time.Now()
 		select {
 		case when := <-painted:
-			if after := end.Sub(when); got.Reason != desktop.SettleQuiet || !got.Changed || after > time.Second {
+			if after := end.Sub(when); got.Reason == desktop.SettleLimit || !got.Changed || after > time.Second {
 				t.Errorf("got %+v, %v after the change; want quiet soon after it", got, after)
 			}
 		default:
@@ -122,7 +122,7 @@ func TestSettleOverlooksWhatMovesByItself(t *testing.T) {
 			other := newPainter(t, s.Display)
 			other.fill(window, 0x445566)
 			got := settle(t, d, SettleOptions{Limit: 10 * time.Second})
-			if got.Reason != desktop.SettleQuiet || !got.Changed {
+			if got.Reason == desktop.SettleLimit || !got.Changed {
 				t.Errorf("got %+v, want quiet after the real change", got)
 			}
 		})

@@ -106,9 +106,13 @@ var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 
 // eachApplication runs a test on every kind of application, one after the other.
 func eachApplication(t *testing.T, test func(t *testing.T, app *oracle.App, d *Display)) {
+	eachApplicationWith(t, oracle.Options{Quiet: true}, test)
+}
+
+func eachApplicationWith(t *testing.T, o oracle.Options, test func(t *testing.T, app *oracle.App, d *Display)) {
 	for _, kind := range oracle.Applications {
 		t.Run(string(kind), func(t *testing.T) {
-			app, d := startApplication(t, kind, oracle.Options{Quiet: true})
+			app, d := startApplication(t, kind, o)
 			test(t, app, d)
 		})
 	}
@@ -130,7 +134,7 @@ func typeExactly(t *testing.T, app *oracle.App, d *Display, text string) {
 	if want := lineEnds.Replace(text); got != want {
 		t.Errorf("it holds something else (-want +got):\n%s", cmp.Diff(want, got))
 	}
-	if err := app.Clear(ctx, do); err != nil {
+	if _, err := app.Clear(ctx, do); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -85,7 +85,7 @@ func TestTypingWhateverTheKeyboard(t *testing.T) {
 				if got != stateText {
 					t.Errorf("it holds %q, want %q", got, stateText)
 				}
-				if err := app.Clear(t.Context(), driver(d)); err != nil {
+				if _, err := app.Clear(t.Context(), driver(d)); err != nil {
 					t.Fatal(err)
 				}
 			})

@@ -27,15 +27,23 @@ import (
 const patience = 30 * time.Second
 
 // wire is the socket of a connection to an X server. It bounds each write,
-// which xgb does not, reads ahead, because xgb reads event by event, and
-// remembers why the connection ended, which xgb keeps to itself.
+// which xgb does not, reads ahead, because xgb reads event by event, writes
+// many requests at once when it is told to, because xgb writes each by itself,
+// and remembers why the connection ended, which xgb keeps to itself.
 type wire struct {
 	net.Conn
 	ahead *bufio.Reader
 
+	out    sync.Mutex // guards what follows, and is held while writing
+	corked byte       // the opcode of requests that are kept back, 0 for none
+	kept   []byte     // those
+
 	mu  sync.Mutex
 	err error
 }
+
+// maxKept is how many bytes are kept at most, a multiple of what 64 keys take.
+const maxKept = 16 << 10
 
 func (w *wire) Read(b []byte) (int, error) {
 	n, err := w.ahead.Read(b)
@@ -46,6 +54,45 @@ func (w *wire) Read(b []byte) (int, error) {
 }
 
 func (w *wire) Write(b []byte) (int, error) {
+	w.out.Lock()
+	defer w.out.Unlock()
+	if w.corked != 0 && b[0] == w.corked && len(w.kept)+len(b) <= maxKept {
+		w.kept = append(w.kept, b...)
+		return len(b), nil
+	}
+	if err := w.flush(); err != nil {
+		return 0, err
+	}
+	return w.write(b)
+}
+
+// cork keeps requests with a major opcode back, until another request or uncork
+// sends them in one piece, which wakes the server once. They must be requests
+// without a reply: xgb itself waits for one now and then.
+func (w *wire) cork(opcode byte) {
+	w.out.Lock()
+	w.corked = opcode
+	w.out.Unlock()
+}
+
+func (w *wire) uncork() {
+	w.out.Lock()
+	defer w.out.Unlock()
+	w.corked = 0
+	_ = w.flush() // whoever waits for the connection finds that it has ended
+}
+
+func (w *wire) flush() error {
+	if len(w.kept) == 0 {
+		return nil
+	}
+	kept := w.kept
+	w.kept = kept[:0]
+	_, err := w.write(kept)
+	return err
+}
+
+func (w *wire) write(b []byte) (int, error) {
 	if err := w.SetWriteDeadline(time.Now().Add(patience)); err != nil {
 		return 0, err
 	}

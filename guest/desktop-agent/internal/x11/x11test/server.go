@@ -4,9 +4,11 @@ package x11test
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -18,6 +20,7 @@ import (
 type Server struct {
 	Display string // such as ":7"
 	process *os.Process
+	manager *os.Process // of StartManager
 	kill    func()
 }
 
@@ -46,6 +49,17 @@ func Start(t testing.TB, size desktop.Size) *Server {
 	return nil
 }
 
+// started counts servers.
+var started atomic.Int32
+
+// nextDisplay returns a display of this process's own hundred. A server that looks for
+// a free one can take that of another which is about to end, and which then removes
+// what belongs to both.
+func nextDisplay() string {
+	const hundreds = 500 // of which the last display is far from what a TCP port can be
+	return fmt.Sprintf(":%d", 100*(1+os.Getpid()%hundreds)+int(started.Add(1))%100)
+}
+
 // StartProgram starts an X server by the path of its program, which is an Xvnc
 // or an Xvfb.
 func StartProgram(t testing.TB, path string, size desktop.Size) *Server {
@@ -55,7 +69,7 @@ func StartProgram(t testing.TB, path string, size desktop.Size) *Server {
 		t.Fatal(err)
 	}
 	defer read.Close()
-	args := []string{"-displayfd", "3", "-nolisten", "tcp", "-noreset"}
+	args := []string{nextDisplay(), "-displayfd", "3", "-nolisten", "tcp", "-noreset"}
 	if strings.HasSuffix(path, "Xvnc") {
 		// Without a port and with nobody to connect, VNC does not matter.
 		args = append(args, "-SecurityTypes", "None", "-rfbport", "-1", "-geometry", size.String(), "-depth", "24")
@@ -72,6 +86,7 @@ func StartProgram(t testing.TB, path string, size desktop.Size) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	_ = syscall.Setpriority(syscall.PRIO_PROCESS, cmd.Process.Pid, -10) // as in a guest, if it is allowed
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
