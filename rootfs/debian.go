@@ -141,7 +141,7 @@ func (r *debianRecipe) Space() int64 { return r.variant.space }
 // packages come from all, nor is the way this host builds.
 func (r *debianRecipe) Hash() string {
 	h := sha256.New()
-	fmt.Fprintln(h, r.suite, r.arch, sourceDateEpoch, bootModules)
+	fmt.Fprintln(h, r.suite, r.arch, sourceDateEpoch, bootModules, driverModules)
 	fmt.Fprintln(h, r.variant.files, rootFormat, packOptions)
 	anywhere := debianRecipe{suite: r.suite, arch: r.arch, variant: r.variant}
 	fmt.Fprintf(h, "%q\n", anywhere.args("", "work"))

@@ -25,7 +25,7 @@ func fakeTools(t *testing.T, mmdebstrap string) {
 		".vmette/packages": "Package: xterm\nVersion: 379-1\nArchitecture: amd64\nSHA256: " + sumA + "\n",
 	})
 	files := map[string]string{"modules/6.1/modules.dep": ""}
-	for _, m := range bootModules {
+	for _, m := range slices.Concat(bootModules, driverModules) {
 		files["modules/6.1/modules.dep"] += "kernel/" + m + ".ko:\n"
 		files["modules/6.1/kernel/"+m+".ko"] = m
 	}

@@ -37,6 +37,15 @@ func (directories) Match(spec string) (Recipe, error) {
 	return directoryRecipe{p}, nil
 }
 
+// Directory returns the path of the directory that spec names, if it is a spec of
+// one. A backend that shares directories can boot it without an image being made of
+// it, with the kernel that [Store.Kernel] returns.
+func Directory(spec string) (path string, ok bool) {
+	r, err := directories{}.Match(spec)
+	d, ok := r.(directoryRecipe)
+	return d.path, ok && err == nil
+}
+
 // absolute returns the absolute form of a path, which may begin with "~/".
 func absolute(p string) (string, error) {
 	if rest, ok := strings.CutPrefix(p, "~/"); ok {

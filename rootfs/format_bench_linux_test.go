@@ -100,7 +100,7 @@ func modulesFor(b *testing.B, tree, kind string) string {
 		b.Fatal(err)
 	}
 	defer f.Close()
-	_, modules, err := selectModules(f, append([]string{kind}, bootModules...))
+	modules, err := selectModules(f, append([]string{kind}, bootModules...), nil)
 	if err != nil {
 		b.Fatal(err)
 	}

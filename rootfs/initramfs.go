@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -119,13 +120,22 @@ func executable(name string, contents []byte) cpio.Record {
 	return cpio.StaticRecord(contents, cpio.Info{Name: name, Mode: cpio.S_IFREG | 0o755})
 }
 
-// moduleArchive returns the records of an archive that holds the modules, in
-// the order they are to be loaded, and the directories and the console that
-// the first process finds.
-func moduleArchive(modules []module) []cpio.Record {
-	var list bytes.Buffer
-	for _, m := range modules {
-		fmt.Fprintln(&list, m.path())
+// moduleArchive returns the records of an archive that holds the modules, what is
+// to be loaded and in which order, and the directories and the console that the
+// first process finds.
+func moduleArchive(all kernelModules) []cpio.Record {
+	var boot, drivers bytes.Buffer
+	modules := all.boot
+	for _, m := range all.boot {
+		fmt.Fprintln(&boot, m.path())
+	}
+	for _, d := range all.drivers {
+		fmt.Fprintf(&drivers, "%s:", d.name)
+		for _, m := range d.modules {
+			fmt.Fprintf(&drivers, " %s", m.path())
+		}
+		fmt.Fprintln(&drivers)
+		modules = slices.Concat(modules, d.modules)
 	}
 	records := []cpio.Record{
 		cpio.Directory("dev", 0o755),
@@ -133,12 +143,17 @@ func moduleArchive(modules []module) []cpio.Record {
 		cpio.Directory("proc", 0o755),
 		cpio.Directory("sys", 0o755),
 		cpio.Directory("vmette", 0o755),
-		cpio.StaticFile(desktop.ModulesFile, list.String(), 0o644),
+		cpio.StaticFile(desktop.ModulesFile, boot.String(), 0o644),
+		cpio.StaticFile(desktop.DriversFile, drivers.String(), 0o644),
 		cpio.Directory("lib", 0o755),
 		cpio.Directory("lib/modules", 0o755),
 	}
+	written := make(map[string]bool) // two drivers may need the same
 	for _, m := range modules {
-		records = append(records, cpio.StaticFile(m.path(), string(m.contents), 0o644))
+		if !written[m.path()] {
+			records = append(records, cpio.StaticFile(m.path(), string(m.contents), 0o644))
+		}
+		written[m.path()] = true
 	}
 	return records
 }

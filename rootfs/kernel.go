@@ -42,7 +42,7 @@ func (r *kernelRecipe) Space() int64 { return 512 << 20 }
 // Hash implements [Recipe].
 func (r *kernelRecipe) Hash() string {
 	h := sha256.New()
-	fmt.Fprintln(h, runtime.GOARCH, bootModules)
+	fmt.Fprintln(h, runtime.GOARCH, bootModules, driverModules)
 	anywhere := kernelRecipe{suite: r.suite}
 	fmt.Fprintf(h, "%q\n", anywhere.args("", "work"))
 	return hex.EncodeToString(h.Sum(nil))
@@ -78,6 +78,13 @@ func (r *kernelRecipe) args(mode, work string) []string {
 		args = append(args, "--extract-hook="+h)
 	}
 	return append(args, debianTarget(r.suite, r.mirror)...)
+}
+
+// Kernel returns the kernel that images get which bring none, with the modules for an
+// initramfs: an image without a root file system. One that is not in the store is
+// fetched; progress may be nil.
+func (s *Store) Kernel(ctx context.Context, progress func(Progress)) (*Image, error) {
+	return s.buildRecipe(ctx, newKernelRecipe(), progress)
 }
 
 // kernel is a kernel in the store.

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // manifestVersion is raised when the meaning of the manifest changes; images
@@ -48,6 +49,15 @@ type Process struct {
 	WorkingDir string   `json:"working_dir,omitempty"` // empty is /
 	Entrypoint []string `json:"entrypoint,omitempty"`  // comes before Command or what is run instead
 	Command    []string `json:"command,omitempty"`
+}
+
+// Args returns what an image runs: command, or its own when that is empty, behind
+// its entry point. It is empty when the image names nothing.
+func (p *Process) Args(command []string) []string {
+	if len(command) == 0 {
+		command = p.Command
+	}
+	return slices.Concat(p.Entrypoint, command)
 }
 
 // Files are the files of an image.

@@ -130,7 +130,7 @@ func (r *debianRecipe) manifest(dir, work string) (*Manifest, error) {
 	return m, nil
 }
 
-// takeKernel takes the kernel, the boot modules and the list of packages out of
+// takeKernel takes the kernel, the modules of the initramfs and the list of packages out of
 // what the hooks brought into work, puts the former into dir, and begins the
 // manifest with them.
 func takeKernel(dir, work string) (*Manifest, error) {
@@ -139,7 +139,7 @@ func takeKernel(dir, work string) (*Manifest, error) {
 		return nil, err
 	}
 	defer archive.Close()
-	version, modules, err := selectModules(archive, bootModules)
+	modules, err := selectModules(archive, bootModules, driverModules)
 	if err != nil {
 		return nil, err
 	}
@@ -155,11 +155,11 @@ func takeKernel(dir, work string) (*Manifest, error) {
 		return nil, err
 	}
 	m := &Manifest{
-		KernelVersion: version,
+		KernelVersion: modules.version,
 		Packages:      packages,
 		Files:         Files{Kernel: File{Name: kernelFile}, Modules: File{Name: modulesFile}},
 	}
-	for _, mod := range modules {
+	for _, mod := range modules.boot {
 		m.Modules = append(m.Modules, mod.source)
 	}
 	return m, nil

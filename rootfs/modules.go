@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 )
 
-// bootModules are what a guest needs before it has its root file system and
-// its connection to the host. Each costs boot time under emulation; everything
-// else is in the image's /lib/modules.
+// bootModules are what every guest needs before it has its root file system and
+// its connection to the host. Each costs boot time under emulation.
 var bootModules = []string{
 	"virtio_pci",
 	"virtio_blk",
@@ -20,6 +20,16 @@ var bootModules = []string{
 	"vmw_vsock_virtio_transport",
 	"virtio_rng",
 	"virtio_balloon",
+}
+
+// driverModules are what a guest loads on top when its host asks for what they
+// drive. They are in the initramfs too, because not every image has the modules of
+// its kernel. Everything else is in /lib/modules of those that do.
+var driverModules = []string{
+	"erofs",
+	"virtiofs",
+	"virtio_net",
+	"virtio_console",
 }
 
 // Bounds of what is read of a kernel package.
@@ -37,6 +47,20 @@ type module struct {
 
 // path is where the initramfs has the module.
 func (m module) path() string { return path.Join("lib/modules", path.Base(m.source)) }
+
+// driver is a module with those that it needs beside the boot modules, in the
+// order they are to be loaded.
+type driver struct {
+	name    string
+	modules []module
+}
+
+// kernelModules are those that an initramfs brings.
+type kernelModules struct {
+	version string   // of the kernel
+	boot    []module // in the order they are to be loaded
+	drivers []driver
+}
 
 // moduleDeps maps the path of each module, relative to modules.dep, to the
 // paths of the modules that it needs.
@@ -116,10 +140,10 @@ func moduleName(p string) string {
 }
 
 // selectModules takes the named modules, and those they need, out of a tar archive of /lib/modules.
-func selectModules(archive io.ReadSeeker, names []string) (version string, modules []module, err error) {
+func selectModules(archive io.ReadSeeker, boot, drivers []string) (kernelModules, error) {
 	index, err := indexTar(archive)
 	if err != nil {
-		return "", nil, fmt.Errorf("read kernel modules: %w", err)
+		return kernelModules{}, fmt.Errorf("read kernel modules: %w", err)
 	}
 	var depFile string
 	for name := range index {
@@ -128,27 +152,45 @@ func selectModules(archive io.ReadSeeker, names []string) (version string, modul
 		}
 	}
 	if depFile == "" {
-		return "", nil, errors.New("read kernel modules: there is no modules.dep")
+		return kernelModules{}, errors.New("read kernel modules: there is no modules.dep")
 	}
 	r, err := index.open(archive, depFile, maxModulesDep)
 	if err != nil {
-		return "", nil, err
+		return kernelModules{}, err
 	}
 	deps, err := parseModulesDep(r)
 	if err != nil {
-		return "", nil, err
-	}
-	order, err := deps.order(names)
-	if err != nil {
-		return "", nil, err
+		return kernelModules{}, err
 	}
 	base := path.Dir(depFile)
-	for _, p := range order {
-		b, err := index.read(archive, path.Join(base, p), maxModuleSize)
+	// take returns the modules in their order, without those that are in have.
+	take := func(names []string, have []module) (modules []module, err error) {
+		order, err := deps.order(names)
 		if err != nil {
-			return "", nil, err
+			return nil, err
 		}
-		modules = append(modules, module{source: p, contents: b})
+		for _, p := range order {
+			if slices.ContainsFunc(have, func(m module) bool { return m.source == p }) {
+				continue
+			}
+			b, err := index.read(archive, path.Join(base, p), maxModuleSize)
+			if err != nil {
+				return nil, err
+			}
+			modules = append(modules, module{source: p, contents: b})
+		}
+		return modules, nil
 	}
-	return path.Base(base), modules, nil
+	all := kernelModules{version: path.Base(base)}
+	if all.boot, err = take(boot, nil); err != nil {
+		return kernelModules{}, err
+	}
+	for _, name := range drivers {
+		modules, err := take([]string{name}, all.boot)
+		if err != nil {
+			return kernelModules{}, err
+		}
+		all.drivers = append(all.drivers, driver{name: name, modules: modules})
+	}
+	return all, nil
 }

@@ -17,6 +17,8 @@ const someDeps = `kernel/drivers/virtio/virtio.ko: kernel/drivers/virtio/virtio_
 kernel/drivers/virtio/virtio_ring.ko:
 kernel/drivers/virtio/virtio-pci.ko: kernel/drivers/virtio/virtio.ko kernel/drivers/virtio/virtio_ring.ko
 kernel/fs/overlay.ko:
+kernel/drivers/net/virtio_net.ko: kernel/net/core/failover.ko kernel/drivers/virtio/virtio.ko kernel/drivers/virtio/virtio_ring.ko
+kernel/net/core/failover.ko:
 `
 
 func TestModuleOrder(t *testing.T) {
@@ -86,13 +88,15 @@ func TestSelectModules(t *testing.T) {
 		"modules/6.1.0-cloud/kernel/drivers/virtio/virtio.ko":      "virtio",
 		"modules/6.1.0-cloud/kernel/drivers/virtio/virtio_ring.ko": "ring",
 		"modules/6.1.0-cloud/kernel/fs/overlay.ko":                 "overlay",
+		"modules/6.1.0-cloud/kernel/drivers/net/virtio_net.ko":     "card",
+		"modules/6.1.0-cloud/kernel/net/core/failover.ko":          "failover",
 	}
-	version, modules, err := selectModules(tarOf(t, files), []string{"virtio", "overlay"})
+	modules, err := selectModules(tarOf(t, files), []string{"virtio", "overlay"}, []string{"virtio_net"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if version != "6.1.0-cloud" {
-		t.Errorf("kernel version is %q", version)
+	if modules.version != "6.1.0-cloud" {
+		t.Errorf("kernel version is %q", modules.version)
 	}
 	var a, b bytes.Buffer
 	for _, w := range []*bytes.Buffer{&a, &b} {
@@ -115,6 +119,8 @@ func TestSelectModules(t *testing.T) {
 	want := map[string]string{
 		desktop.ModulesFile: list, "lib/modules/virtio_ring.ko": "ring",
 		"lib/modules/virtio.ko": "virtio", "lib/modules/overlay.ko": "overlay",
+		desktop.DriversFile:       "virtio_net: lib/modules/failover.ko lib/modules/virtio_net.ko\n",
+		"lib/modules/failover.ko": "failover", "lib/modules/virtio_net.ko": "card",
 	}
 	if diff := cmp.Diff(want, regularFiles(t, archive)); diff != "" {
 		t.Errorf("archive (-want +got):\n%s", diff)
@@ -126,11 +132,11 @@ func TestSelectModulesRefuses(t *testing.T) {
 		"no list":        {"modules/x/kernel/a.ko": ""},
 		"missing module": {"modules/x/modules.dep": "kernel/virtio.ko:\n"},
 	} {
-		if _, _, err := selectModules(tarOf(t, files), []string{"virtio"}); err == nil {
+		if _, err := selectModules(tarOf(t, files), []string{"virtio"}, nil); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
-	if _, _, err := selectModules(bytes.NewReader(make([]byte, 100)), nil); err == nil {
+	if _, err := selectModules(bytes.NewReader(make([]byte, 100)), nil, nil); err == nil {
 		t.Error("half a tar block: no error")
 	}
 }

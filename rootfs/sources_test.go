@@ -83,8 +83,8 @@ func own(t testing.TB, files map[string]string) map[string]string {
 			delete(files, name)
 		}
 	}
-	if modules != len(bootModules)+1 {
-		t.Errorf("%d files of modules are packed, want %d", modules, len(bootModules)+1)
+	if want := len(bootModules) + len(driverModules) + 1; modules != want {
+		t.Errorf("%d files of modules are packed, want %d", modules, want)
 	}
 	return files
 }

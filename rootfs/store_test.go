@@ -381,7 +381,7 @@ func TestInitramfs(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		return errors.Join(writeArchive(f, moduleArchive([]module{{"kernel/fs/overlay.ko", []byte("overlay")}})), f.Close())
+		return errors.Join(writeArchive(f, moduleArchive(kernelModules{boot: []module{{"kernel/fs/overlay.ko", []byte("overlay")}}})), f.Close())
 	}})
 	img, err := s.Build(t.Context(), "fake:a", nil)
 	if err != nil {
