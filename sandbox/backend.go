@@ -64,6 +64,26 @@ type Machine interface {
 	Console() []byte
 }
 
+// Sharer is a [Backend] that gives guests directories of the host, if the host has
+// what that takes.
+type Sharer interface {
+	Backend
+
+	// CanShare returns why the directory dir cannot be shared, nil if it can. The
+	// error matches ErrUnsupported if it is for what the host lacks, and says what
+	// that is.
+	CanShare(ctx context.Context, dir string) error
+}
+
+// Dialer is a [Machine] whose guest can be dialled.
+type Dialer interface {
+	Machine
+
+	// Dial connects to a vsock port of the guest. The error matches
+	// syscall.ECONNREFUSED when nobody listens there.
+	Dial(ctx context.Context, port uint32) (net.Conn, error)
+}
+
 // Weigher is a [Machine] that knows how much of the host's memory it has taken
 // by now, in MiB: 0 when it cannot tell. Without it a machine's memory counts as
 // yet to be taken, to be on the safe side.

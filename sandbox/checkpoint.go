@@ -33,6 +33,7 @@ type CheckpointInfo struct {
 type checkpoint struct {
 	info CheckpointInfo
 	snap *Snapshot
+	used bool // for a rollback that is under way, so that it does not make way
 }
 
 // CheckpointOptions say what a checkpoint is called.
@@ -56,53 +57,119 @@ func (m *Manager) Checkpoint(ctx context.Context, owner, id string, opts Checkpo
 		if err != nil {
 			return fmt.Errorf("make checkpoint: %w", err)
 		}
-		info = CheckpointInfo{
+		c := &checkpoint{snap: snap, info: CheckpointInfo{
 			Name:       opts.Name,
 			Note:       opts.Note,
 			Automatic:  opts.Automatic,
 			Created:    time.Now(),
 			Bytes:      snap.Size(),
 			Standstill: snap.Standstill(),
+		}}
+		gone, err := m.addCheckpoint(e, c)
+		if gone != nil {
+			gone.Close()
 		}
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		if e.closed {
-			snap.Close()
-			return fmt.Errorf("make checkpoint: %w", ErrStopped)
-		}
-		e.made++
-		info.ID = strconv.Itoa(e.made)
-		e.checkpoints = append(e.checkpoints, &checkpoint{info, snap})
-		return nil
+		info = c.info
+		return err
 	})
 	return info, err
 }
 
-// roomForCheckpoint makes room for one more checkpoint of e.
+// addCheckpoint adds a checkpoint to e's. What it returns is to be closed: the snapshot
+// in whose place it is, or its own when e has ended.
+func (m *Manager) addCheckpoint(e *entry, c *checkpoint) (gone *Snapshot, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if e.closed {
+		return c.snap, fmt.Errorf("make checkpoint: %w", ErrStopped)
+	}
+	if len(e.checkpoints) >= m.cfg.Checkpoints {
+		gone = e.take(e.oldestAutomatic())
+	}
+	e.made++
+	c.info.ID = strconv.Itoa(e.made)
+	e.checkpoints = append(e.checkpoints, c)
+	return gone, nil
+}
+
+// roomForCheckpoint reports why e can have no more checkpoints: none that it has
+// would make way for another.
 func (m *Manager) roomForCheckpoint(e *entry) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(e.checkpoints) < m.cfg.Checkpoints {
+	if len(e.checkpoints) < m.cfg.Checkpoints || e.oldestAutomatic() >= 0 {
 		return nil
 	}
-	i := slices.IndexFunc(e.checkpoints, func(c *checkpoint) bool { return c.info.Automatic })
-	if i < 0 {
-		return fmt.Errorf("%w: this desktop has %d, as many as it may have: drop one first", ErrTooManyCheckpoints, len(e.checkpoints))
+	return fmt.Errorf("%w: this desktop has %d, as many as it may have: drop one first", ErrTooManyCheckpoints, len(e.checkpoints))
+}
+
+// dropAutomatic frees the oldest automatic checkpoint of all sandboxes, for whom so many
+// MiB of memory are missing. It reports false when all of them together have less.
+func (m *Manager) dropAutomatic(missing int) bool {
+	snap := m.takeAutomatic(missing)
+	if snap == nil {
+		return false
 	}
-	e.checkpoints[i].snap.Close()
+	snap.Close()
+	return true
+}
+
+func (m *Manager) takeAutomatic(missing int) *Snapshot {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var oldest *entry
+	var at int
+	var all int64
+	for _, e := range m.live {
+		for i, c := range e.checkpoints {
+			if !c.info.Automatic || c.used {
+				continue
+			}
+			all += c.info.Bytes
+			if oldest == nil || c.info.Created.Before(oldest.checkpoints[at].info.Created) {
+				oldest, at = e, i
+			}
+		}
+	}
+	if oldest == nil || all>>20 < int64(missing) {
+		return nil
+	}
+	return oldest.take(at)
+}
+
+// oldestAutomatic returns the index of the first checkpoint that makes way for others,
+// or -1. The caller holds Manager.mu.
+func (e *entry) oldestAutomatic() int {
+	return slices.IndexFunc(e.checkpoints, func(c *checkpoint) bool { return c.info.Automatic && !c.used })
+}
+
+// take takes a checkpoint away and returns what is to be closed, when Manager.mu is
+// not held any more: to free one takes a while. The caller holds it.
+func (e *entry) take(i int) *Snapshot {
+	snap := e.checkpoints[i].snap
 	e.checkpoints = slices.Delete(e.checkpoints, i, i+1)
-	return nil
+	return snap
 }
 
 // save takes a snapshot of e, if there is memory for it.
 func (m *Manager) save(ctx context.Context, e *entry) (*Snapshot, error) {
 	session := m.look(e).session
-	if w, ok := session.machine.(Weigher); ok {
-		if err := m.room.spare(w.ResidentMiB()); err != nil {
-			return nil, err
-		}
+	held, err := m.holdCopy(session, false)
+	if err != nil {
+		return nil, err
 	}
+	defer held.cancel()
 	return session.Snapshot(ctx)
+}
+
+// holdCopy books memory for a copy of what a sandbox has taken by now. It is taken
+// once the copy is made.
+func (m *Manager) holdCopy(s *Session, passing bool) (*booking, error) {
+	mib := 0
+	if w, ok := s.machine.(Weigher); ok {
+		mib = w.ResidentMiB()
+	}
+	return m.hold(mib, passing)
 }
 
 // Checkpoints describes those of owner's sandbox, oldest first.
@@ -131,14 +198,14 @@ func (m *Manager) DropCheckpoint(ctx context.Context, owner, id, name string) er
 	defer lease.Release()
 	return m.inTurn(ctx, lease.e, func(context.Context) error {
 		m.mu.Lock()
-		defer m.mu.Unlock()
-		e := lease.e
-		i, err := e.checkpoint(name)
+		i, err := lease.e.checkpoint(name)
 		if err != nil {
+			m.mu.Unlock()
 			return err
 		}
-		e.checkpoints[i].snap.Close()
-		e.checkpoints = slices.Delete(e.checkpoints, i, i+1)
+		gone := lease.e.take(i)
+		m.mu.Unlock()
+		gone.Close()
 		return nil
 	})
 }
@@ -151,6 +218,11 @@ func (e *entry) checkpoint(name string) (int, error) {
 			return i, nil
 		}
 	}
+	for _, c := range e.lost {
+		if name == c.ID || name == c.Name || name == "" && len(e.checkpoints) == 0 {
+			return 0, fmt.Errorf("%w: %s ended when the server was restarted", ErrNoCheckpoint, c.title())
+		}
+	}
 	if len(e.checkpoints) == 0 {
 		return 0, fmt.Errorf("%w: this desktop has none", ErrNoCheckpoint)
 	}
@@ -158,9 +230,9 @@ func (e *entry) checkpoint(name string) (int, error) {
 }
 
 // Rollback makes owner's sandbox what it was at a checkpoint, named by its id or
-// its name; "" is the last. It waits for the actions that are under way. The
-// sandbox keeps its id; [Lease.Session] is another one afterwards. When it fails,
-// the sandbox is as it was before.
+// its name; "" is the last. It waits for the actions that are under way, as
+// [Session.Snapshot] does. The sandbox keeps its id; [Lease.Session] is another one
+// afterwards. When it fails, the sandbox is as it was before.
 func (m *Manager) Rollback(ctx context.Context, owner, id, name string, onStep func(step string)) (CheckpointInfo, error) {
 	var info CheckpointInfo
 	err := m.exclusively(ctx, owner, id, func(ctx context.Context, e *entry) error {
@@ -171,7 +243,13 @@ func (m *Manager) Rollback(ctx context.Context, owner, id, name string, onStep f
 			return err
 		}
 		c, old := e.checkpoints[i], e.session
+		c.used = true
 		m.mu.Unlock()
+		defer func() {
+			m.mu.Lock()
+			c.used = false
+			m.mu.Unlock()
+		}()
 		info = c.info
 		if err := m.swap(ctx, e, old, c.snap, onStep); err != nil {
 			return fmt.Errorf("roll back: %w", err)
@@ -185,14 +263,22 @@ func (m *Manager) Rollback(ctx context.Context, owner, id, name string, onStep f
 func (m *Manager) swap(ctx context.Context, e *entry, old *Session, snap *Snapshot, onStep func(string)) error {
 	saver, ok := m.cfg.Backend.(Snapshotter)
 	if !ok {
-		return fmt.Errorf("%w: the backend %s saves nothing", ErrUnsupported, m.cfg.Backend.Name())
+		return fmt.Errorf("%w: the backend %s saves nothing", ErrSnapshotUnsupported, m.cfg.Backend.Name())
 	}
-	open, err := old.actions.shut(ctx)
+	open, err := old.pause(ctx)
 	if err != nil {
-		return fmt.Errorf("wait for the actions that are under way: %w", err)
+		return err
 	}
 	defer open()
-	session, err := Resume(ctx, saver, snap, m.startOptions(e.info.ID, onStep))
+	defer m.pool.stepAside()()
+	// The old one runs until the new one does.
+	held, err := m.hold(int(snap.Size()>>20)+overheadMiB, true)
+	if err != nil {
+		return err
+	}
+	defer held.cancel()
+	snap = snap.connected(old.Config().Network) // what was taken back since is not given again
+	session, err := Resume(ctx, saver, snap, m.goOnOptions(e.info.ID, old, onStep))
 	if err != nil {
 		return err
 	}
@@ -216,18 +302,25 @@ func (m *Manager) swap(ctx context.Context, e *entry, old *Session, snap *Snapsh
 func (m *Manager) Fork(ctx context.Context, owner, id string, onStep func(step string)) (lease *Lease, err error) {
 	saver, ok := m.cfg.Backend.(Snapshotter)
 	if !ok {
-		return nil, fmt.Errorf("%w: the backend %s saves nothing", ErrUnsupported, m.cfg.Backend.Name())
+		return nil, fmt.Errorf("%w: the backend %s saves nothing", ErrSnapshotUnsupported, m.cfg.Backend.Name())
 	}
 	err = m.exclusively(ctx, owner, id, func(ctx context.Context, e *entry) error {
 		session := m.look(e).session
+		var standstill time.Duration
 		lease, err = m.add(ctx, owner, session.Config(), onStep, func(ctx context.Context, opts StartOptions) (*Session, error) {
 			snap, err := m.save(ctx, e)
 			if err != nil {
 				return nil, err
 			}
 			defer snap.Close()
+			standstill = snap.Standstill()
 			return Resume(ctx, saver, snap, opts)
 		})
+		if err == nil {
+			m.mu.Lock()
+			lease.e.info.Standstill = standstill
+			m.mu.Unlock()
+		}
 		return err
 	})
 	return lease, err

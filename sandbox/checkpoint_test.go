@@ -12,6 +12,7 @@ import (
 
 	"github.com/vmette/vmette-mcp/desktop"
 	"github.com/vmette/vmette-mcp/sandbox"
+	"github.com/vmette/vmette-mcp/sandbox/sandboxtest"
 )
 
 // says runs a command in the sandbox of a lease.
@@ -133,6 +134,76 @@ func TestAutomaticCheckpointsMakeWay(t *testing.T) {
 	if _, err := m.Checkpoint(t.Context(), "alice", id, sandbox.CheckpointOptions{}); !errors.Is(err, sandbox.ErrTooManyCheckpoints) {
 		t.Errorf("Checkpoint: %v, want ErrTooManyCheckpoints", err)
 	}
+}
+
+// A checkpoint that cannot be made costs none of those that are there.
+func TestFailedCheckpointChangesNothing(t *testing.T) {
+	m, b := manager(t, t.TempDir(), func(c *sandbox.ManagerConfig) { c.Checkpoints = 1 })
+	l := create(t, m, "alice")
+	defer l.Release()
+	id := l.Info().ID
+	if _, err := m.Checkpoint(t.Context(), "alice", id, sandbox.CheckpointOptions{Automatic: true}); err != nil {
+		t.Fatal(err)
+	}
+	b.SaveErr = errors.New("the disk is on fire")
+	if _, err := m.Checkpoint(t.Context(), "alice", id, sandbox.CheckpointOptions{}); !errors.Is(err, sandbox.ErrSaveFailed) {
+		t.Errorf("Checkpoint: %v, want ErrSaveFailed", err)
+	}
+	if list, err := m.Checkpoints("alice", id); err != nil || len(list) != 1 {
+		t.Errorf("Checkpoints: %v, %v; want the one that was there", list, err)
+	}
+}
+
+// The oldest automatic checkpoint of any desktop goes when there is no memory for
+// another copy, but not the one that is gone back to.
+func TestAutomaticCheckpointsMakeWayForCopies(t *testing.T) {
+	m, _ := manager(t, t.TempDir(), nil)
+	var ids []string
+	for _, owner := range []string{"alice", "bob"} {
+		l := create(t, m, owner)
+		defer l.Release()
+		ids = append(ids, l.Info().ID)
+		for _, automatic := range []bool{true, false, true} {
+			if _, err := m.Checkpoint(t.Context(), owner, l.Info().ID, sandbox.CheckpointOptions{Automatic: automatic}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	left := func(what, alice, bob string) {
+		t.Helper()
+		want := map[string]string{"alice": alice, "bob": bob}
+		for i, owner := range []string{"alice", "bob"} {
+			list, err := m.Checkpoints(owner, ids[i])
+			var got []string
+			for _, c := range list {
+				got = append(got, c.ID)
+			}
+			if err != nil || strings.Join(got, " ") != want[owner] {
+				t.Errorf("%s: of %s %q are left, %v; want %s", what, owner, got, err, want[owner])
+			}
+		}
+	}
+	if _, err := m.Create(t.Context(), "bob", sandboxtest.Config(), nil); !errors.Is(err, sandbox.ErrCapacity) {
+		t.Errorf("Create: %v, want ErrCapacity", err)
+	}
+	left("a desktop that is one too many", "1 2 3", "1 2 3")
+
+	free := []int{0, 1000}
+	sandbox.SetFreeMiB(m, func() (int, error) {
+		mib := free[0]
+		free = free[min(1, len(free)-1):]
+		return mib, nil
+	})
+	if _, err := m.Rollback(t.Context(), "bob", ids[1], "1", nil); err != nil {
+		t.Error(err)
+	}
+	left("a rollback that takes some memory", "2 3", "1 2 3")
+
+	sandbox.SetFreeMiB(m, func() (int, error) { return 0, nil })
+	if _, err := m.Rollback(t.Context(), "bob", ids[1], "1", nil); !errors.Is(err, sandbox.ErrCapacity) {
+		t.Errorf("Rollback without memory: %v, want ErrCapacity", err)
+	}
+	left("a rollback for which all of them would not be enough", "2 3", "1 2 3")
 }
 
 func TestForkIsAnotherSandbox(t *testing.T) {

@@ -15,10 +15,18 @@ const (
 	consoleTailLines = 40
 )
 
-// consoleTail returns the end of what a guest wrote to its console, fit to be
+// kernelPanic begins the line in which Linux says why it panics
+// (kernel/panic.c). What it writes after that may be longer than a tail.
+const kernelPanic = "Kernel panic - not syncing"
+
+// consoleTail returns the end of what a guest wrote to its console, or of a
+// guest that panicked the beginning of what it says of that. It is fit to be
 // shown on a terminal: bounded, valid UTF-8, one line per line and no control
 // characters, so that a guest can neither flood nor forge what it ends up in.
 func consoleTail(console []byte) string {
+	if i := bytes.LastIndex(console, []byte(kernelPanic)); i >= 0 {
+		console = firstLines(console[i:])
+	}
 	if len(console) > consoleTailBytes {
 		console = console[len(console)-consoleTailBytes:]
 		if i := bytes.IndexByte(console, '\n'); i >= 0 {
@@ -38,6 +46,13 @@ func consoleTail(console []byte) string {
 		room -= len(lines[first]) + len("\n")
 	}
 	return strings.Join(lines[first:], "\n")
+}
+
+// firstLines returns what of a console's beginning goes into a tail.
+func firstLines(console []byte) []byte {
+	console = console[:min(len(console), consoleTailBytes)]
+	lines := bytes.SplitAfterN(console, []byte("\n"), consoleTailLines+1)
+	return bytes.Join(lines[:min(len(lines), consoleTailLines)], nil)
 }
 
 // printable returns a line of a console fit to be shown, without trailing

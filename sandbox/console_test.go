@@ -28,6 +28,8 @@ func TestConsoleTail(t *testing.T) {
 		{"many lines", strings.Repeat("x\n", 100), strings.TrimSpace(strings.Repeat("x\n", 40))},
 		{"many lines that are not UTF-8", strings.Repeat(strings.Repeat("\xff", 1000)+"\n", 4), strings.Repeat("\ufffd", 1000)},
 		{"a long console begins at a line", strings.Repeat("a", 5000) + "\nend", "end"},
+		{"a panic and a long trace", "[    1.0] Kernel panic - not syncing: why\n" + strings.Repeat("x\n", 100), "Kernel panic - not syncing: why" + strings.Repeat("\nx", 39)},
+		{"a panic and long lines", "Kernel panic - not syncing: why\nx\n" + strings.Repeat("a", 5000), "Kernel panic - not syncing: why\nx\n" + strings.Repeat("a", 4096-len("Kernel panic - not syncing: why\nx\n"))},
 		{"one endless line", strings.Repeat("a", 5000), strings.Repeat("a", 4096)},
 	}
 	for _, tt := range tests {

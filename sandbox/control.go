@@ -54,8 +54,12 @@ func (s *Session) accept() {
 }
 
 // greet makes conn the control connection if the guest says the right hello
-// on it, and closes it otherwise.
+// on it, or what else it is to a guest without a desktop, and closes it
+// otherwise.
 func (s *Session) greet(conn net.Conn) error {
+	if s.command != nil {
+		return s.greetCommand(conn)
+	}
 	c, err := desktop.NewClient(s.ctx, conn, desktop.ClientConfig{Token: s.boot.Token, Resume: s.resume})
 	if err != nil {
 		return err

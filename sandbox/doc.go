@@ -6,6 +6,10 @@
 // desktop. A [Manager] holds the sandboxes of a host: it gives out handles,
 // checks their owner, keeps within the host's capacity and ends what is idle.
 //
+// [Run] is for a single command: it boots, executes and returns the exit code and
+// the output. [WorkloadOneShot] is the same with the command's streams in the
+// caller's hands.
+//
 // A Session needs two things of its backend: one byte stream from the guest,
 // authenticated by a boot token, and a way to end the guest. Nothing here
 // assumes a local process, a local file or vsock.

@@ -24,9 +24,12 @@ type Manager struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // boots under way, and one watcher for each sandbox
 
+	pool *pool
+
 	mu       sync.Mutex
 	closed   bool
-	building bool                 // a template
+	counts   networkCounts
+	building *attempt             // to make a template; nil for none
 	unbuilt  map[string]time.Time // when no template could be made, by key
 	live     map[string]*entry
 	gone     map[string]grave // of sandboxes that have ended, for an answer that says why
@@ -46,12 +49,23 @@ type ManagerConfig struct {
 	Backend     Backend
 	StateDir    string        // 0700; what a dead server left in it is removed at start
 	Templates   *Templates    // what sandboxes start from; nil means that they are booted. The manager makes what is missing, in the background
+	Warm        int           // sandboxes to keep ready for who creates one, where there is room; it takes Templates. See [Manager.Preload]
 	Capacity    int           // sandboxes at once; 0 means as long as the host's free memory holds what all may take
 	Idle        time.Duration // a sandbox that nobody holds or used for this long is ended; 0 means never
 	Suspend     time.Duration // a sandbox that nobody holds or used for this long is suspended; 0 means never
 	Suspended   int           // most that are suspended at a time; 0 means DefaultSuspended
+	DiskReserve int           // MiB of the disk of StateDir that no sandbox is suspended into; 0 means DefaultDiskReserveMiB
 	Checkpoints int           // most of one sandbox; 0 means DefaultCheckpoints
-	Logger      *slog.Logger  // nil discards
+
+	Network NetworkOptions // for sandboxes whose config has a network
+
+	// Keep has sandboxes outlive the manager: Close suspends them, and a later
+	// manager with Keep and the same StateDir takes them back, as it does with what
+	// was suspended when the server died. Their checkpoints end. Servers that share a
+	// StateDir then share their owners as well.
+	Keep bool
+
+	Logger *slog.Logger // nil discards
 }
 
 // Info describes one sandbox.
@@ -63,6 +77,12 @@ type Info struct {
 	Created   time.Time    `json:"created"`
 	Used      time.Time    `json:"used"`
 	Backend   string       `json:"backend"`
+	Suspended bool         `json:"suspended"` // it does not run until it is needed
+	TakenBack bool         `json:"-"`         // from a server before this one
+	Key       string       `json:"-"`         // see [Lease.SetKey]
+	Network   Network      `json:"-"`         // where it may reach, as that is now
+
+	Standstill time.Duration `json:"-"` // of the one that it was forked from, for that
 }
 
 // entry is a running sandbox.
@@ -77,6 +97,10 @@ type entry struct {
 	booking     *booking
 	suspended   string        // where the sandbox is kept while it does not run; "" while it does
 	place       *place        // of suspended
+	state       string        // stateKey of suspended, when that is to outlive the server
+	left        bool          // suspended is left to the next manager
+	news        string        // for the first response after it was taken back
+	lost        []lost        // checkpoints that ended with their server
 	changed     chan struct{} // closed, and replaced, when session, suspended or ending is another
 	ending      bool          // it is to end
 	end         SessionEnd    // why it is to, with ending
@@ -91,7 +115,11 @@ type entry struct {
 // holds Manager.mu.
 func (e *entry) describe() Info {
 	info := e.info
-	info.Size = e.session.Size()
+	info.Network = e.session.Config().Network
+	info.Suspended = e.suspended != ""
+	if !info.Suspended {
+		info.Size = e.session.Size()
+	}
 	return info
 }
 
@@ -104,8 +132,11 @@ type grave struct {
 // NewManager opens the state directory, removes what dead servers left in it,
 // and returns a Manager that [Manager.Close] must end.
 func NewManager(cfg ManagerConfig) (*Manager, error) {
-	if cfg.Backend == nil || cfg.StateDir == "" || cfg.Capacity < 0 || cfg.Idle < 0 || cfg.Suspend < 0 || cfg.Suspended < 0 || cfg.Checkpoints < 0 {
+	if cfg.Backend == nil || cfg.StateDir == "" || cfg.Capacity < 0 || cfg.Idle < 0 || cfg.Suspend < 0 || cfg.Suspended < 0 || cfg.DiskReserve < 0 || cfg.Checkpoints < 0 || cfg.Warm < 0 {
 		return nil, fmt.Errorf("%w: a manager needs a backend, a state directory, and no negative limits", ErrInvalidConfig)
+	}
+	if cfg.Warm > 0 && cfg.Templates == nil {
+		return nil, fmt.Errorf("%w: warm sandboxes start from templates, and there are none", ErrInvalidConfig)
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -116,11 +147,14 @@ func NewManager(cfg ManagerConfig) (*Manager, error) {
 	if cfg.Suspended == 0 {
 		cfg.Suspended = DefaultSuspended
 	}
+	if cfg.DiskReserve == 0 {
+		cfg.DiskReserve = DefaultDiskReserveMiB
+	}
 	room, err := newRoom(cfg.Capacity)
 	if err != nil {
 		return nil, err
 	}
-	state, err := openStateDir(cfg.StateDir, cfg.Logger)
+	state, err := openStateDir(cfg.StateDir, cfg.Keep, cfg.Logger)
 	if err != nil {
 		return nil, err
 	}
@@ -129,27 +163,65 @@ func NewManager(cfg ManagerConfig) (*Manager, error) {
 		log:   cfg.Logger,
 		room:  room,
 		state: state,
-		shelf: newShelf(cfg.Suspended, state.dir),
+		shelf: newShelf(cfg.Suspended, cfg.DiskReserve, state.dir),
 		live:  make(map[string]*entry),
 		gone:  make(map[string]grave),
 
 		unbuilt: make(map[string]time.Time),
 	}
+	m.cfg.Network.count = m.count
 	m.ctx, m.cancel = context.WithCancel(context.Background())
+	m.pool = newPool(m, cfg.Warm)
+	room.freed = m.pool.freed
+	m.takeBack(state.kept)
+	if cfg.Warm > 0 {
+		m.wg.Go(m.pool.run)
+	}
 	return m, nil
 }
 
-// Create starts a sandbox that belongs to owner. Capacity is reserved before
-// that; without room the error matches ErrCapacity at once and says how many are
-// running. The lease must be released.
+// Create starts a sandbox that belongs to owner, or takes one that is kept warm. A
+// network that is beyond the bounds of the manager's is an error that matches
+// [ErrInvalidConfig].
+// Capacity is reserved before that; without room the error matches ErrCapacity at
+// once and says how many are running. The lease must be released.
 func (m *Manager) Create(ctx context.Context, owner string, cfg Config, onStep func(step string)) (*Lease, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	cfg = cfg.WithDefaults()
+	if _, err := narrow(m.cfg.Network.Bounds, cfg.Network); err != nil {
+		return nil, err
+	}
+	if l, err := m.handOut(ctx, owner, cfg, onStep); l != nil || err != nil {
+		return l, err
+	}
 	return m.add(ctx, owner, cfg, onStep, func(ctx context.Context, opts StartOptions) (*Session, error) {
 		return m.start(ctx, cfg, opts)
 	})
+}
+
+// handOut makes a sandbox that is kept warm owner's: none if there is none of cfg.
+func (m *Manager) handOut(ctx context.Context, owner string, cfg Config, onStep func(string)) (*Lease, error) {
+	ctx, end, err := m.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	s := m.pool.take(ctx, cfg)
+	if s == nil {
+		return nil, nil
+	}
+	if cfg.Network.On() {
+		if err := s.session.SetNetwork(cfg.Network); err != nil {
+			s.end()
+			return nil, err
+		}
+	}
+	if onStep != nil {
+		onStep("take warm desktop")
+	}
+	return m.adopt(owner, s.id, s.session, s.booking), nil
 }
 
 // add starts a sandbox of cfg with start, and makes it owner's.
@@ -159,7 +231,8 @@ func (m *Manager) add(ctx context.Context, owner string, cfg Config, onStep func
 		return nil, err
 	}
 	defer end()
-	booking, err := m.room.take(cfg.MemoryMiB)
+	defer m.pool.stepAside()()
+	booking, err := m.book(cfg.MemoryMiB)
 	if err != nil {
 		return nil, err
 	}
@@ -170,6 +243,11 @@ func (m *Manager) add(ctx context.Context, owner string, cfg Config, onStep func
 		return nil, err
 	}
 	booking.weigh(resident(session.machine))
+	return m.adopt(owner, id, session, booking), nil
+}
+
+// adopt makes a sandbox that has started owner's, and leases it.
+func (m *Manager) adopt(owner, id string, session *Session, booking *booking) *Lease {
 	now := time.Now()
 	e := &entry{
 		owner:   owner,
@@ -182,7 +260,7 @@ func (m *Manager) add(ctx context.Context, owner string, cfg Config, onStep func
 		info: Info{
 			ID:        id,
 			Isolation: session.Isolation(),
-			Image:     cfg.Image,
+			Image:     session.cfg.Image,
 			Created:   now,
 			Used:      now,
 			Backend:   m.cfg.Backend.Name(),
@@ -192,7 +270,46 @@ func (m *Manager) add(ctx context.Context, owner string, cfg Config, onStep func
 	m.live[id] = e
 	m.mu.Unlock()
 	m.wg.Go(func() { m.watch(e) })
-	return &Lease{m: m, e: e}, nil
+	return &Lease{m: m, e: e}
+}
+
+// book books room for a user's sandbox with that much memory. What runs for nobody
+// yet makes way.
+func (m *Manager) book(memory int) (*booking, error) {
+	for {
+		b, err := m.room.take(memory)
+		if !errors.Is(err, ErrCapacity) || !m.makeWay(missing(err)) {
+			return b, err
+		}
+	}
+}
+
+// hold books memory for a copy of a sandbox; see [room.hold]. What runs for nobody yet
+// makes way.
+func (m *Manager) hold(mib int, passing bool) (*booking, error) {
+	for {
+		b, err := m.room.hold(mib, passing)
+		if !errors.Is(err, ErrCapacity) || !m.makeWay(missing(err)) {
+			return b, err
+		}
+	}
+}
+
+// makeWay gives back some of the room that no user has or, when so many MiB of memory
+// are missing, has asked for. It reports false when there is none, or not enough of
+// what has been asked for.
+func (m *Manager) makeWay(missing int) bool {
+	if m.pool.makeWay() {
+		return true
+	}
+	m.mu.Lock()
+	building := m.building
+	m.mu.Unlock()
+	if building != nil {
+		building.giveUp()
+		return true
+	}
+	return missing > 0 && m.dropAutomatic(missing)
 }
 
 // startOptions are those of a sandbox with this id.
@@ -200,9 +317,18 @@ func (m *Manager) startOptions(id string, onStep func(string)) StartOptions {
 	return StartOptions{
 		Dir:      m.state.dir,
 		Hostname: newHostname(),
+		Name:     id[:6],
+		Network:  m.cfg.Network,
 		OnStep:   onStep,
 		Logger:   m.log.With("sandbox", id[:6]), // enough to tell them apart; the whole id is a handle
 	}
+}
+
+// goOnOptions are those of the sandbox with this id when it goes on after old.
+func (m *Manager) goOnOptions(id string, old *Session, onStep func(string)) StartOptions {
+	opts := m.startOptions(id, onStep)
+	opts.traffic = old.traffic
+	return opts
 }
 
 // begin counts something as under way that Close waits for, unless the manager is
@@ -306,13 +432,17 @@ func (m *Manager) End(ctx context.Context, owner, id string) error {
 }
 
 // Close ends every sandbox and every boot under way, all at once, waits until
-// all is gone, and gives the state directory back. It may be called more than
-// once.
+// all is gone, and gives the state directory back. With [ManagerConfig.Keep] it
+// suspends sandboxes instead, for which it takes a minute at most; those that do not
+// fit into that, or onto the disk, end. It may be called more than once.
 func (m *Manager) Close() error {
 	m.mu.Lock()
 	first := !m.closed
 	m.closed = true
 	m.mu.Unlock()
+	if first && m.cfg.Keep {
+		m.keep()
+	}
 	m.cancel()
 	m.wg.Wait()
 	if !first {

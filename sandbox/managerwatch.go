@@ -3,7 +3,6 @@ package sandbox
 import (
 	"context"
 	"fmt"
-	"os"
 	"time"
 )
 
@@ -114,13 +113,15 @@ func (m *Manager) close(e *entry, session *Session) bool {
 	}
 	if e.suspended != "" {
 		end = e.end
-		if err := os.RemoveAll(e.suspended); err != nil {
-			m.log.Error("remove suspended sandbox", "err", err)
+		if !e.left {
+			if err := discardKept(e.suspended); err != nil {
+				m.log.Error("remove suspended sandbox", "err", err)
+			}
 		}
 		e.place.leave()
 	}
 	delete(m.live, e.info.ID)
-	m.bury(e, end)
+	m.bury(e.info.ID, e.owner, end)
 	for _, c := range e.checkpoints {
 		c.snap.Close()
 	}
@@ -145,12 +146,12 @@ func (m *Manager) idleRest(e *entry) time.Duration {
 	return rest
 }
 
-// bury remembers how e ended. The caller holds mu.
-func (m *Manager) bury(e *entry, end SessionEnd) {
+// bury remembers how owner's sandbox ended. The caller holds mu.
+func (m *Manager) bury(id, owner string, end SessionEnd) {
 	if len(m.goneList) == maxGraves {
 		delete(m.gone, m.goneList[0])
 		m.goneList = m.goneList[1:]
 	}
-	m.gone[e.info.ID] = grave{owner: e.owner, end: end.String()}
-	m.goneList = append(m.goneList, e.info.ID)
+	m.gone[id] = grave{owner: owner, end: end.String()}
+	m.goneList = append(m.goneList, id)
 }

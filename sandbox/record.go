@@ -10,10 +10,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/vmette/vmette-mcp/desktop"
+	"github.com/vmette/vmette-mcp/sandbox/internal/durable"
 )
 
-// maxRecord bounds a record, of which about a kilobyte is used.
-const maxRecord = 64 << 10
+// maxRecord bounds a record, of which about a kilobyte is used, and what the
+// certificates of a config take.
+const maxRecord = 64<<10 + 2*desktop.MaxAuthorityBytes
 
 // WriteRecord makes a small file that holds v: a line of JSON, and a line with its
 // SHA-256. It is on the disk when WriteRecord returns. It is for backends.
@@ -22,15 +26,19 @@ func WriteRecord(name string, v any) error {
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", filepath.Base(name), err)
 	}
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
+	return durable.WriteFile(name, func(f *os.File) error {
+		_, err := fmt.Fprintf(f, "%s\n%s\n", line, sumLine(line))
+		return err
+	})
+}
+
+// commitRecord is like WriteRecord for a record that says that what is beside it is
+// whole: it is there whole itself, with its name, or not at all.
+func commitRecord(name string, v any) error {
+	if err := WriteRecord(name+newSuffix, v); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(f, "%s\n%s\n", line, sumLine(line))
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
+	return durable.Rename(name+newSuffix, name)
 }
 
 // ReadRecord reads what [WriteRecord] wrote into v, a pointer. It fails when a
@@ -45,12 +53,19 @@ func ReadRecord(name string, v any) error {
 	if err != nil {
 		return err
 	}
+	if err := decodeRecord(data, v); err != nil {
+		return fmt.Errorf("%w: %s %w", ErrUnusable, filepath.Base(name), err)
+	}
+	return nil
+}
+
+func decodeRecord(data []byte, v any) error {
 	line, rest, _ := bytes.Cut(data, []byte("\n"))
 	if string(rest) != sumLine(line)+"\n" {
-		return fmt.Errorf("%w: %s is damaged", ErrUnusable, filepath.Base(name))
+		return errors.New("is damaged")
 	}
 	if err := json.Unmarshal(line, v); err != nil {
-		return fmt.Errorf("%w: decode %s: %w", ErrUnusable, filepath.Base(name), err)
+		return fmt.Errorf("is of another kind: %w", err)
 	}
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/vmette/vmette-mcp/sandbox/egress"
 )
 
 // host is a host with free MiB of memory.
@@ -82,6 +84,53 @@ func TestRoomFollowsTheHost(t *testing.T) {
 	book(t, r, 1000)
 }
 
+// What a copy is about to take is nobody else's, and what sandboxes may still take is
+// not for copies.
+func TestRoomHoldsMemoryForCopies(t *testing.T) {
+	free := 1000 + overheadMiB + 500
+	r := host(t, &free)
+	book(t, r, 1000)
+	if _, err := r.hold(501, false); !errors.Is(err, ErrCapacity) || !strings.Contains(err.Error(), "drop checkpoints") {
+		t.Errorf("a copy that is too large: got %v, want ErrCapacity that says what to do", err)
+	}
+	copying, err := r.hold(500, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.take(0); !errors.Is(err, ErrCapacity) {
+		t.Errorf("a sandbox where a copy is being made: got %v, want ErrCapacity", err)
+	}
+	passing, err := r.hold(1000, true)
+	if err != nil {
+		t.Errorf("a copy that is gone again before the sandbox takes what it may: %v", err)
+	} else {
+		passing.cancel()
+	}
+	free -= 500 // it is made
+	copying.cancel()
+	if _, err := r.hold(1, false); !errors.Is(err, ErrCapacity) {
+		t.Errorf("after a copy that took all: got %v, want ErrCapacity", err)
+	}
+}
+
+// A capacity promises sandboxes, not memory: but copies must fit.
+func TestRoomOfSlotsHoldsMemoryForCopies(t *testing.T) {
+	r, err := newRoom(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.available = func() (int, error) { return 500, nil }
+	copying, err := r.hold(400, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.hold(400, false); !errors.Is(err, ErrCapacity) {
+		t.Errorf("a second copy: got %v, want ErrCapacity", err)
+	}
+	book(t, r, 1000) // the copy takes no slot
+	copying.cancel()
+}
+
 func TestRoomByHost(t *testing.T) {
 	r, err := newRoom(0)
 	if err != nil {
@@ -89,5 +138,12 @@ func TestRoomByHost(t *testing.T) {
 	}
 	if mib, err := r.free(); err != nil || mib <= 0 {
 		t.Errorf("free memory of this host: %d MiB, %v", mib, err)
+	}
+}
+
+// A guest can have all of its connections full at once.
+func TestOverheadHoldsTheNetwork(t *testing.T) {
+	if most := egress.DefaultConnections * egress.ConnectionMemory >> 20; most > overheadMiB*3/4 {
+		t.Errorf("the connections of a sandbox take up to %d MiB, of %d that are booked beside its guest", most, overheadMiB)
 	}
 }

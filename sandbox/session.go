@@ -5,11 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/vmette/vmette-mcp/desktop"
+	"github.com/vmette/vmette-mcp/sandbox/egress"
+	"github.com/vmette/vmette-mcp/sandbox/egress/dns"
+	"github.com/vmette/vmette-mcp/sandbox/egress/policy"
 )
 
 // reconnectWait is how long an action waits for a guest agent that is being
@@ -17,11 +21,20 @@ import (
 const reconnectWait = 20 * time.Second
 
 // Session owns a booted sandbox. It is safe for concurrent use.
+//
+// With [WorkloadAgent] it has a desktop, which Do drives. With [WorkloadOneShot]
+// it runs a command, which Signal and Resize reach; it has no screen, and ends
+// when the command does.
 type Session struct {
-	cfg     Config
+	cfg     Config // its Network is guarded by mu
 	machine Machine
 	boot    desktop.Boot    // what the guest is told of itself
 	resume  *desktop.Resume // for a guest that was started from a saved state; nil for any other
+	network *egress.Network // nil without one
+	pins    []dns.Pin       // that the guest of a saved state may remember
+	bounds  *policy.Policy  // of the network; nil for none
+	setting sync.Mutex      // held while the network's policy is changed
+	traffic *traffic        // of the network
 	log     *slog.Logger
 	watch   *stopwatch
 
@@ -29,7 +42,9 @@ type Session struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // accepting, handshakes, watching the control connection
 
-	actions gate // that are under way
+	actions gate        // that are under way
+	command *command    // of a session that runs one; nil for a desktop
+	timeout *time.Timer // ends the session; nil without a limit
 
 	mu      sync.Mutex
 	client  *desktop.Client // of the last control connection; nil before the first
@@ -56,6 +71,9 @@ func (s *Session) Do(ctx context.Context, a desktop.Action, o desktop.Observe) (
 // do is Do for a caller who has entered the gate. The error matches ErrStopped only
 // if nothing was sent to the guest.
 func (s *Session) do(ctx context.Context, a desktop.Action, o desktop.Observe) (*desktop.Result, error) {
+	if s.command != nil {
+		return nil, desktop.Errorf(desktop.CodeUnavailable, "this sandbox runs a command and has no desktop")
+	}
 	c, err := s.control(ctx)
 	if err != nil {
 		return nil, err
@@ -107,30 +125,66 @@ func (s *Session) takeNotices() []string {
 	defer s.mu.Unlock()
 	n := s.notices
 	s.notices = nil
+	if line := s.traffic.refused.take(); line != "" {
+		n = append(n, line)
+	}
 	return n
 }
 
 // Screen returns the host's mirror of the desktop's screen. It is another one
-// after the guest agent was restarted.
+// after the guest agent was restarted, and nil where there is no desktop.
 func (s *Session) Screen() *desktop.Mirror {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.client == nil {
+		return nil
+	}
 	return s.client.Mirror()
 }
 
 // Size returns the size of the desktop's screen: that of the last picture, or
-// what the guest agent said in its hello.
+// what the guest agent said in its hello. It is zero where there is no desktop.
 func (s *Session) Size() desktop.Size {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.client == nil {
+		return desktop.Size{}
+	}
 	if size := s.client.Mirror().Size(); size.Valid() {
 		return size
 	}
 	return s.client.Hello().Screen
 }
 
-// Config returns what was booted, with its defaults filled in.
-func (s *Session) Config() Config { return s.cfg }
+// Config returns what was booted, with its defaults filled in, and with the network
+// that it has now.
+func (s *Session) Config() Config {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cfg
+}
+
+// Dial connects to the program in the guest that listens on [Config.GuestPort]. The
+// error matches [ErrUnsupported] without such a port, with [VsockDisabled] or where the backend
+// cannot, and [ErrVsock] when there is no connection to be had. The connection ends with
+// the session, if the caller has not closed it before.
+func (s *Session) Dial(ctx context.Context) (net.Conn, error) {
+	if s.cfg.VsockPort.Policy == VsockDisabled {
+		return nil, fmt.Errorf("%w: this config has vsock disabled, so nothing in its guest is dialled", ErrUnsupported)
+	}
+	d, ok := s.machine.(Dialer)
+	if !ok || s.cfg.GuestPort == 0 {
+		return nil, fmt.Errorf("%w: no port of this guest can be dialled: name one in the config", ErrUnsupported)
+	}
+	if end := s.ending(); end.Reason != "" {
+		return nil, fmt.Errorf("%w: %s", ErrStopped, end)
+	}
+	conn, err := d.Dial(ctx, s.cfg.GuestPort)
+	if err != nil {
+		return nil, fmt.Errorf("%w: dial guest: %w", ErrVsock, err)
+	}
+	return conn, nil
+}
 
 // Isolation returns the tier of isolation that the sandbox really has.
 func (s *Session) Isolation() Isolation { return s.machine.Isolation() }
@@ -191,8 +245,14 @@ func (s *Session) ending() SessionEnd {
 func (s *Session) run(undo func()) {
 	select {
 	case <-s.machine.Done():
-		s.finish(machineEnd(s.machine.Err()))
+		s.finish(s.machineEnd())
 	case <-s.ctx.Done():
+	}
+	if s.timeout != nil {
+		s.timeout.Stop()
+	}
+	if s.command != nil {
+		s.command.close() // the guest has nothing to say any more
 	}
 	undo()
 	s.wg.Wait()
@@ -208,9 +268,14 @@ func (s *Session) run(undo func()) {
 	close(s.done)
 }
 
-func machineEnd(err error) SessionEnd {
-	if err != nil {
+// machineEnd says what the end of the machine is to a session that did not bring
+// it about.
+func (s *Session) machineEnd() SessionEnd {
+	switch err := s.machine.Err(); {
+	case err != nil:
 		return SessionEnd{Reason: EndError, Err: err}
+	case s.command != nil:
+		return SessionEnd{Reason: EndError, Err: errors.New("the guest powered itself off before its command had ended")}
 	}
 	return SessionEnd{Reason: EndExited}
 }

@@ -7,8 +7,9 @@ import (
 )
 
 func TestShelfIsAsLargeAsTheDisk(t *testing.T) {
-	free := diskReserveMiB + 1000
-	s := newShelf(10, "")
+	const reserve = 1000
+	free := reserve + 1000
+	s := newShelf(10, reserve, "")
 	s.free = func() (int, error) { return free, nil }
 	first, err := s.take(600)
 	if err != nil {
@@ -32,7 +33,7 @@ func TestShelfIsAsLargeAsTheDisk(t *testing.T) {
 }
 
 func TestShelfHasSoManyPlaces(t *testing.T) {
-	s := newShelf(1, "")
+	s := newShelf(1, 0, "")
 	s.free = func() (int, error) { return 1 << 20, nil }
 	p, err := s.take(1)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/vmette/vmette-mcp/desktop"
+	"github.com/vmette/vmette-mcp/sandbox/egress/dns"
 )
 
 // Snapshot is a sandbox as it was at one moment, from which others can be
@@ -17,13 +18,14 @@ import (
 type Snapshot struct {
 	cfg     Config
 	boot    desktop.Boot // what the guest in it takes itself for: its port and its token, no more
+	pins    []dns.Pin    // which addresses the guest may remember for which names
 	state   *held
 	closing sync.Once
 }
 
 // newSnapshot returns a snapshot that owns state.
-func newSnapshot(cfg Config, boot desktop.Boot, state State) *Snapshot {
-	return &Snapshot{cfg: cfg, boot: boot, state: &held{State: state, holders: 1}}
+func newSnapshot(cfg Config, boot desktop.Boot, pins []dns.Pin, state State) *Snapshot {
+	return &Snapshot{cfg: cfg, boot: boot, pins: pins, state: &held{State: state, holders: 1}}
 }
 
 // share returns another snapshot of the same state, to be closed by itself.
@@ -31,7 +33,15 @@ func (s *Snapshot) share() (*Snapshot, error) {
 	if err := s.state.hold(); err != nil {
 		return nil, err
 	}
-	return &Snapshot{cfg: s.cfg, boot: s.boot, state: s.state}, nil
+	return &Snapshot{cfg: s.cfg, boot: s.boot, pins: s.pins, state: s.state}, nil
+}
+
+// connected returns the same snapshot with another network, for what is started from
+// it. Nothing of a network is in the state.
+func (s *Snapshot) connected(n Network) *Snapshot {
+	cfg := s.cfg
+	cfg.Network = n
+	return &Snapshot{cfg: cfg, boot: s.boot, pins: s.pins, state: s.state}
 }
 
 // Config returns that of the sandbox that was saved, with its defaults filled in.
@@ -67,24 +77,41 @@ func (s *Snapshot) Close() (err error) {
 	return err
 }
 
+// saveWait is how long a save waits for the actions that are under way: those that
+// come meanwhile wait as well.
+const saveWait = 5 * time.Second
+
 // Snapshot saves the sandbox, which stands still meanwhile and then goes on. It
-// waits for the actions that are under way, and those that come wait for it. Keys
-// and buttons that are held down are released. The error matches [ErrUnsupported]
-// if this machine cannot be saved.
+// waits some seconds for the actions that are under way, and those that come wait
+// for it. Keys and buttons that are held down are released. The error matches
+// [ErrSnapshotUnsupported] if this machine cannot be saved, [ErrInUse] if an
+// action was still under way then, and [ErrSaveFailed] if it could not now.
 func (s *Session) Snapshot(ctx context.Context) (*Snapshot, error) {
-	open, err := s.actions.shut(ctx)
+	open, err := s.pause(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("save sandbox: wait for the actions that are under way: %w", err)
+		return nil, fmt.Errorf("save sandbox: %w", err)
 	}
 	defer open()
 	return s.save(ctx)
+}
+
+// pause waits for the actions that are under way, and keeps others out until open is
+// called. The error matches ErrInUse when that takes too long.
+func (s *Session) pause(ctx context.Context) (open func(), err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, saveWait,
+		fmt.Errorf("%w: an action on it takes longer than %v, and goes on: try again when it is done", ErrInUse, saveWait))
+	defer cancel()
+	return s.actions.shut(ctx)
 }
 
 // save is Snapshot for a caller who has shut the gate to the sandbox.
 func (s *Session) save(ctx context.Context) (*Snapshot, error) {
 	m, ok := s.machine.(Saver)
 	if !ok {
-		return nil, fmt.Errorf("%w: machines of this backend cannot be saved", ErrUnsupported)
+		return nil, fmt.Errorf("%w: machines of this backend cannot be saved", ErrSnapshotUnsupported)
+	}
+	if err := s.cfg.saveable(); err != nil {
+		return nil, err
 	}
 	s.mu.Lock()
 	if s.end.Reason != "" {
@@ -99,14 +126,26 @@ func (s *Session) save(ctx context.Context) (*Snapshot, error) {
 		s.mu.Lock()
 		s.parted = nil // should it be lost from now on, that is news
 		s.mu.Unlock()
-		return nil, err
+		return nil, saveError(err)
 	}
 	if err := s.awaitAgent(ctx, changed); err != nil {
 		return nil, errors.Join(err, state.Close())
 	}
-	cfg := s.cfg
+	cfg := s.Config()
 	cfg.Background = false // those that start from it are not wanted any less
-	return newSnapshot(cfg, desktop.Boot{Port: s.boot.Port, Token: s.boot.Token}, state), nil
+	var pins []dns.Pin
+	if s.network != nil {
+		pins = s.network.Pins()
+	}
+	return newSnapshot(cfg, desktop.Boot{Port: s.boot.Port, Token: s.boot.Token}, pins, state), nil
+}
+
+// saveError makes the error of a machine what [Session.Snapshot] promises.
+func saveError(err error) error {
+	if errors.Is(err, ErrUnsupported) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrSaveFailed, err)
 }
 
 // awaitAgent returns when the guest agent has connected anew, which closes changed.
@@ -125,7 +164,8 @@ func (s *Session) awaitAgent(ctx context.Context, changed <-chan struct{}) error
 	}
 }
 
-// Resume is like [Start] for a sandbox that goes on where snap was taken. It
+// Resume is like [Start] for a sandbox that goes on where snap was taken; its
+// error matches [ErrRestoreFailed] too. It
 // shares no secret with any other: before its first action its guest has another
 // token, hostname and machine id, the time of now, and fresh randomness in its
 // kernel. What programs in it had made of randomness before is in all that are
@@ -136,7 +176,9 @@ func Resume(ctx context.Context, b Snapshotter, snap *Snapshot, opts StartOption
 	}
 	defer snap.state.release()
 	s := newSession(snap.cfg, opts)
+	s.pins = snap.pins
 	s.boot.Port = snap.boot.Port // which the guest knows
+	s.boot.Authorities = nil     // the guest has them
 	s.boot.Entropy = make([]byte, desktop.MaxEntropy)
 	rand.Read(s.boot.Entropy)
 	s.resume = &desktop.Resume{Token: snap.boot.Token, Boot: s.boot}
@@ -144,7 +186,7 @@ func Resume(ctx context.Context, b Snapshotter, snap *Snapshot, opts StartOption
 		return b.Resume(ctx, s.cfg, s.boot, snap.state.State, dir, onStep)
 	})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrRestoreFailed, err)
 	}
 	return s, nil
 }

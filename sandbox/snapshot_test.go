@@ -127,3 +127,59 @@ func TestStoredSnapshotHoldsNoRandomness(t *testing.T) {
 		t.Errorf("it holds more than the port and the token (-want +got):\n%s", diff)
 	}
 }
+
+// A save waits a while for what is under way, and is then refused. Both it and what
+// came meanwhile go on.
+func TestSaveIsRefusedWhileAnActionGoesOn(t *testing.T) {
+	saves := map[string]func(context.Context, *sandbox.Manager, string) error{
+		"Checkpoint": func(ctx context.Context, m *sandbox.Manager, id string) error {
+			return second(m.Checkpoint(ctx, "alice", id, sandbox.CheckpointOptions{}))
+		},
+		"Rollback": func(ctx context.Context, m *sandbox.Manager, id string) error {
+			return second(m.Rollback(ctx, "alice", id, "", nil))
+		},
+		"Fork": func(ctx context.Context, m *sandbox.Manager, id string) error {
+			return second(m.Fork(ctx, "alice", id, nil))
+		},
+	}
+	for name, save := range saves {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m, _ := manager(t, t.TempDir(), func(c *sandbox.ManagerConfig) { c.Capacity = 3 })
+				l := create(t, m, "alice")
+				defer l.Release()
+				id := l.Info().ID
+				if _, err := m.Checkpoint(t.Context(), "alice", id, sandbox.CheckpointOptions{}); err != nil {
+					t.Fatal(err)
+				}
+				says(t, l, "note before")
+				const slow = time.Minute
+				waited := make(chan error, 1)
+				go func() {
+					_, err := l.Do(t.Context(), desktop.Wait{DurationMS: int(slow.Milliseconds())}, desktop.Observe{})
+					waited <- err
+				}()
+				synctest.Wait()
+				begun := time.Now()
+				refused := make(chan error, 1)
+				go func() { refused <- save(t.Context(), m, id) }()
+				synctest.Wait()
+				if got := says(t, l, "note"); got != "before" {
+					t.Errorf("it remembers %q", got)
+				}
+				if held := time.Since(begun); held == 0 || held > 10*time.Second {
+					t.Errorf("an action that came meanwhile was held up for %v", held)
+				}
+				if err := <-refused; !errors.Is(err, sandbox.ErrInUse) {
+					t.Errorf("%v, want ErrInUse", err)
+				}
+				if err := <-waited; err != nil || time.Since(begun) != slow {
+					t.Errorf("the action under way ended after %v with %v", time.Since(begun), err)
+				}
+				if err := save(t.Context(), m, id); err != nil {
+					t.Errorf("once it is done: %v", err)
+				}
+			})
+		})
+	}
+}

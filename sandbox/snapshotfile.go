@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"github.com/vmette/vmette-mcp/desktop"
+	"github.com/vmette/vmette-mcp/sandbox/egress/dns"
+	"github.com/vmette/vmette-mcp/sandbox/internal/durable"
 )
 
 // What the directory of a stored snapshot holds.
@@ -23,6 +24,7 @@ type snapshotRecord struct {
 	// Boot is what the saved guest takes itself for. Its token is of no use to
 	// anybody: every guest that is started from it gets another one.
 	Boot desktop.Boot `json:"boot"`
+	Pins []dns.Pin    `json:"pins,omitempty"`
 }
 
 // Store writes the snapshot into dir, an empty directory that nobody else may read,
@@ -34,14 +36,19 @@ func (s *Snapshot) Store(ctx context.Context, dir string) error {
 	}
 	defer s.state.release()
 	machine := filepath.Join(dir, machineDir)
-	if err := os.Mkdir(machine, 0o700); err != nil {
+	if err := durable.Mkdir(machine); err != nil {
 		return fmt.Errorf("store snapshot: %w", err)
 	}
 	err := s.state.Store(ctx, machine)
 	if err == nil {
-		err = WriteRecord(filepath.Join(dir, snapshotFile), snapshotRecord{Config: s.cfg, Boot: s.boot})
+		err = WriteRecord(filepath.Join(dir, snapshotFile), snapshotRecord{Config: s.cfg, Boot: s.boot, Pins: s.pins})
 	}
-	if err := errors.Join(err, syncDir(machine), syncDir(dir)); err != nil {
+	for _, d := range []string{machine, dir} {
+		if err == nil {
+			err = durable.SyncDir(d)
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("store snapshot: %w", err)
 	}
 	return nil
@@ -71,14 +78,5 @@ func LoadSnapshot(ctx context.Context, b Snapshotter, dir string) (*Snapshot, er
 	if err != nil {
 		return nil, fmt.Errorf("load snapshot: %w", err)
 	}
-	return newSnapshot(rec.Config, rec.Boot, state), nil
-}
-
-// syncDir has the names in a directory written to the disk.
-func syncDir(name string) error {
-	d, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return newSnapshot(rec.Config, rec.Boot, rec.Pins, state), nil
 }

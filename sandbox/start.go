@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,20 +13,21 @@ import (
 	"github.com/vmette/vmette-mcp/sandbox/internal/steps"
 )
 
-// rootDevice is the guest's name for the disk that holds [Config.Root]: every
-// backend attaches it as the first virtio block device.
-const rootDevice = "/dev/vda"
-
 // StartOptions are the parts of a start that are not data.
 type StartOptions struct {
 	Dir      string            // parent of the machine's own directory; "" means the system's for temporary files
 	Hostname string            // of the guest; "" means "desktop"
+	Name     string            // of the sandbox in the log of its network
+	Network  NetworkOptions    // for a config with a network
 	OnStep   func(step string) // called as each step of the boot begins, may be nil
 	Logger   *slog.Logger      // nil discards
+	Stdio    Stdio             // of the command, with WorkloadOneShot
+
+	traffic *traffic // of the sandbox that goes on as another session; nil for a new one
 }
 
 // Start boots cfg on b and returns when the guest agent has said hello and its
-// screen is up. When it fails nothing is left, and the error names the step
+// screen is up, or its command is about to start. When it fails nothing is left, and the error names the step
 // and carries the end of the guest's console. It matches [ErrInvalidConfig],
 // [ErrUnsupported] or [ErrStartFailed], and [ErrTimeout] as well when the boot
 // took longer than cfg allows.
@@ -36,7 +38,7 @@ func Start(ctx context.Context, b Backend, cfg Config, opts StartOptions) (*Sess
 		return nil, err
 	}
 	s := newSession(cfg, opts)
-	s.boot.Port = newPort()
+	s.boot.Port = s.cfg.VsockPort.number()
 	err := s.start(ctx, opts, func(ctx context.Context, dir string, onStep func(string)) (Machine, error) {
 		s.boot.UnixTime = time.Now().UnixNano()
 		return b.Start(ctx, s.cfg, s.boot, dir, onStep)
@@ -54,12 +56,16 @@ func newSession(cfg Config, opts StartOptions) *Session {
 	s := &Session{
 		cfg: cfg,
 		boot: desktop.Boot{
-			Token:    newSecret(),
-			Hostname: opts.Hostname,
-			Root:     desktop.Root{Device: rootDevice, Type: cfg.Root.Format},
-			Screen:   cfg.Screen,
-			NoSudo:   cfg.NoSudo,
+			Token:       newSecret(),
+			Hostname:    opts.Hostname,
+			Root:        cfg.bootRoot(),
+			Shares:      cfg.bootShares(),
+			Authorities: cfg.bootAuthorities(),
+			Screen:      cfg.Screen,
+			NoSudo:      cfg.NoSudo,
 		},
+		bounds:  opts.Network.Bounds,
+		traffic: cmp.Or(opts.traffic, new(traffic)),
 		log:     opts.Logger,
 		watch:   newStopwatch(),
 		changed: make(chan struct{}),
@@ -68,10 +74,25 @@ func newSession(cfg Config, opts StartOptions) *Session {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	if s.boot.Hostname == "" {
-		s.boot.Hostname = "desktop"
+	if cfg.Network.On() {
+		s.boot.Network = bootNetwork()
 	}
+	hostname := "desktop"
+	if cfg.Workload == WorkloadOneShot {
+		hostname = "sandbox"
+		s.boot.Workload = cfg.Exec.workload()
+		s.command = newCommand(opts.Stdio, cfg.Exec.Terminal != nil)
+	}
+	s.boot.Hostname = cmp.Or(s.boot.Hostname, hostname)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s
+}
+
+// endedSession returns one of cfg that has ended: that of a sandbox whose server has.
+func endedSession(cfg Config, opts StartOptions) *Session {
+	s := newSession(cfg, opts)
+	s.finish(SessionEnd{Reason: EndStopped})
+	close(s.done)
 	return s
 }
 
@@ -88,8 +109,8 @@ func (s *Session) start(ctx context.Context, opts StartOptions, launch func(ctx 
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w: not up within %v", ErrTimeout, limit))
 	defer cancel()
 	var dir string
-	undo, err := steps.Run(ctx, onStep,
-		steps.Step{
+	list := []steps.Step{
+		{
 			Name: "make directory",
 			Do: func(context.Context) (err error) {
 				dir, err = os.MkdirTemp(opts.Dir, "sandbox-")
@@ -101,7 +122,7 @@ func (s *Session) start(ctx context.Context, opts StartOptions, launch func(ctx 
 				}
 			},
 		},
-		steps.Step{
+		{
 			Name: "start machine",
 			Do: func(ctx context.Context) (err error) {
 				s.machine, err = launch(ctx, dir, onStep)
@@ -113,13 +134,27 @@ func (s *Session) start(ctx context.Context, opts StartOptions, launch func(ctx 
 				}
 			},
 		},
-		steps.Step{
-			Name: "wait for guest agent",
-			Do:   s.waitReady,
-		},
-	)
+	}
+	if s.cfg.Network.On() {
+		list = append(list, steps.Step{
+			Name: "connect network",
+			Do:   func(context.Context) error { return s.connect(opts) },
+			Undo: func() {
+				if err := s.network.Close(); err != nil {
+					s.log.Error("close network", "err", err)
+				}
+			},
+		})
+	}
+	list = append(list, steps.Step{Name: "wait for guest agent", Do: s.waitReady})
+	undo, err := steps.Run(ctx, onStep, list...)
 	if err != nil {
 		return s.startError(err)
+	}
+	if limit := s.cfg.Timeout; limit > 0 {
+		s.timeout = time.AfterFunc(limit, func() {
+			s.finish(SessionEnd{Reason: EndTimedOut, Err: fmt.Errorf("%w: it lasted longer than %v", ErrTimeout, limit)})
+		})
 	}
 	go s.run(undo)
 	return nil
@@ -134,6 +169,9 @@ func (s *Session) waitReady(ctx context.Context) (err error) {
 	case <-changed:
 		return nil
 	case <-s.machine.Done():
+		if closed(changed) {
+			return nil // a short command can be over before anybody looks
+		}
 		if err = s.machine.Err(); err == nil {
 			err = errors.New("the guest powered itself off")
 		}

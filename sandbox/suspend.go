@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
+
+	"github.com/vmette/vmette-mcp/sandbox/internal/durable"
 )
 
 // Suspend writes owner's sandbox to the disk and ends its machine: it takes no
 // memory any more, its checkpoints apart, and goes on when it is used again. One
-// that somebody else holds is not suspended. Without a place for it on the disk the
+// that somebody else holds is not suspended, and the error matches [ErrInUse]. Without a place for it on the disk the
 // error matches [ErrNoShelf]. When it fails, the sandbox runs on.
 func (m *Manager) Suspend(ctx context.Context, owner, id string) error {
 	lease, _, err := m.lease(owner, id)
@@ -25,8 +28,8 @@ func (m *Manager) Suspend(ctx context.Context, owner, id string) error {
 	return nil
 }
 
-// errInUse is why a sandbox is not suspended.
-var errInUse = errors.New("it is in use: try again when the actions that are under way are done")
+// errLeased is why a sandbox is not suspended that somebody holds.
+var errLeased = fmt.Errorf("%w: try again when the actions that are under way are done", ErrInUse)
 
 // suspend suspends e, unless there are other leases than that many. The caller has
 // the turn.
@@ -36,16 +39,23 @@ func (m *Manager) suspend(ctx context.Context, e *entry, leases int) error {
 		return nil
 	}
 	// What comes in from here on waits, and finds another session.
-	open, err := now.session.actions.shut(ctx)
+	open, err := now.session.pause(ctx)
 	if err != nil {
 		return err
 	}
 	defer open()
-	place, err := m.shelf.take(now.session.Config().MemoryMiB)
+	cfg := now.session.Config()
+	place, err := m.shelf.take(cfg.MemoryMiB + cfg.ScratchMiB)
 	if err != nil {
 		return err
 	}
-	dir, err := m.putAway(ctx, now.session)
+	held, err := m.holdCopy(now.session, true)
+	if err != nil {
+		place.leave()
+		return err
+	}
+	defer held.cancel()
+	dir, state, err := m.putAway(ctx, e, now.session)
 	if err != nil {
 		place.leave()
 		return err
@@ -56,37 +66,51 @@ func (m *Manager) suspend(ctx context.Context, e *entry, leases int) error {
 	case e.ending || e.closed:
 		err = ErrStopped
 	case e.leases > leases:
-		err = errInUse
+		err = errLeased
 	}
 	if err != nil {
 		m.mu.Unlock()
-		err = errors.Join(err, os.RemoveAll(dir))
+		err = errors.Join(err, discardKept(dir)) // before anything more is done in it
 		place.leave()
 		return err
 	}
-	e.suspended, e.place = dir, place
+	e.suspended, e.place, e.state = dir, place, state
+	e.info.Size = now.session.Size()
 	e.change()
-	e.booking.cancel()
+	booking := e.booking
 	m.mu.Unlock()
 	now.session.Stop()
+	booking.cancel() // its memory is free now
 	return nil
 }
 
-// putAway stores the session in a directory of its own.
-func (m *Manager) putAway(ctx context.Context, s *Session) (dir string, err error) {
+// putAway stores the session of e in a directory of its own. From its return on a
+// server that dies leaves it to the next one, if any is to have it; state then says
+// what it depends on.
+func (m *Manager) putAway(ctx context.Context, e *entry, s *Session) (dir, state string, err error) {
+	var r keptRecord
+	if m.cfg.Keep {
+		if r, err = m.record(ctx, e, s); err != nil {
+			return "", "", err
+		}
+	}
 	snap, err := s.save(ctx)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	defer snap.Close()
-	dir, err = os.MkdirTemp(m.state.dir, "suspended-")
+	dir, err = durable.MkdirTemp(m.state.dir, suspendedPrefix)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	if err := snap.Store(ctx, dir); err != nil {
-		return "", errors.Join(err, os.RemoveAll(dir))
+	err = snap.Store(ctx, dir)
+	if err == nil && m.cfg.Keep {
+		err = errors.Join(durable.SyncDir(m.state.dir), commitRecord(filepath.Join(dir, keptFile), r))
 	}
-	return dir, nil
+	if err != nil {
+		return "", "", errors.Join(err, discardKept(dir))
+	}
+	return dir, r.State, nil
 }
 
 // wake has e run again if it is suspended.
@@ -106,14 +130,24 @@ func (m *Manager) resume(ctx context.Context, e *entry) error {
 	if dir == "" {
 		return nil
 	}
-	booking, err := m.room.take(cfg.MemoryMiB)
+	defer m.pool.stepAside()()
+	booking, err := m.book(cfg.MemoryMiB)
 	if err != nil {
 		return err
 	}
 	session, err := m.takeOut(ctx, e, dir)
 	if err != nil {
 		booking.cancel()
+		if errors.Is(err, ErrUnusable) || errors.Is(err, ErrInvalidConfig) {
+			end := SessionEnd{Reason: EndError, Err: err} // it would fail like that for ever
+			m.finish(e, end)
+			return goneError(end.String())
+		}
 		return err
+	}
+	// What anybody does on it from here on is not on the disk.
+	if err := durable.Remove(filepath.Join(dir, keptFile)); err != nil {
+		m.log.Error("should the server die, a sandbox that goes on is taken back as it was before", "err", err)
 	}
 	m.mu.Lock()
 	if e.ending || e.closed {
@@ -123,14 +157,20 @@ func (m *Manager) resume(ctx context.Context, e *entry) error {
 		return ErrStopped
 	}
 	place := e.place
-	e.session, e.suspended, e.place, e.booking = session, "", nil, booking
+	if e.news != "" {
+		session.notify(e.news)
+	}
+	e.session, e.suspended, e.place, e.booking, e.news = session, "", nil, booking, ""
 	e.change()
 	m.mu.Unlock()
 	booking.weigh(resident(session.machine))
-	if err := os.RemoveAll(dir); err != nil {
-		m.log.Error("remove what a sandbox was resumed from", "err", err)
-	}
 	place.leave()
+	// To free that much of a disk takes a while, which nobody need wait for.
+	m.wg.Go(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			m.log.Error("remove what a sandbox was resumed from", "err", err)
+		}
+	})
 	return nil
 }
 
@@ -138,14 +178,31 @@ func (m *Manager) resume(ctx context.Context, e *entry) error {
 func (m *Manager) takeOut(ctx context.Context, e *entry, dir string) (*Session, error) {
 	saver, ok := m.cfg.Backend.(Snapshotter)
 	if !ok {
-		return nil, fmt.Errorf("%w: the backend %s saves nothing", ErrUnsupported, m.cfg.Backend.Name())
+		return nil, fmt.Errorf("%w: the backend %s saves nothing", ErrSnapshotUnsupported, m.cfg.Backend.Name())
+	}
+	m.mu.Lock()
+	state, session := e.state, e.session
+	m.mu.Unlock()
+	cfg := session.Config()
+	if state != "" {
+		now, err := stateKey(ctx, saver, cfg)
+		if err != nil {
+			return nil, err
+		}
+		if now != state {
+			return nil, fmt.Errorf("%w: this host, its QEMU or the image is another one now than when it was suspended", ErrUnusable)
+		}
 	}
 	snap, err := LoadSnapshot(ctx, saver, dir)
 	if err != nil {
 		return nil, err
 	}
 	defer snap.Close()
-	return Resume(ctx, saver, snap, m.startOptions(e.info.ID, nil))
+	snap = snap.connected(cfg.Network) // which may have been changed since it was stored
+	if !snap.Config().Equal(cfg) {
+		return nil, fmt.Errorf("%w: what was stored is of another one", ErrUnusable)
+	}
+	return Resume(ctx, saver, snap, m.goOnOptions(e.info.ID, session, nil))
 }
 
 // napRest suspends e if nobody holds it or has used it for long, and returns when
@@ -162,7 +219,7 @@ func (m *Manager) napRest(e *entry) time.Duration {
 		return rest
 	}
 	err := m.inTurn(m.ctx, e, func(ctx context.Context) error { return m.suspend(ctx, e, 0) })
-	if err != nil && !errors.Is(err, errInUse) && m.ctx.Err() == nil {
+	if err != nil && !errors.Is(err, ErrInUse) && m.ctx.Err() == nil {
 		m.log.Warn("idle sandbox is not suspended", "err", err)
 	}
 	return m.cfg.Suspend

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/vmette/vmette-mcp/sandbox"
+	"github.com/vmette/vmette-mcp/sandbox/sandboxtest"
 )
 
 // suspended returns the directories of sandboxes that are suspended.
@@ -58,6 +59,7 @@ func TestSuspendedSandboxGoesOnWhenItIsUsed(t *testing.T) {
 			t.Errorf("List: %+v", list)
 		}
 		l = acquire(t, m, id)
+		synctest.Wait() // until the disk is free again
 		if got := says(t, l, "note"); got != "kept" || b.Running() != 1 || len(suspended(t, state)) != 0 {
 			t.Errorf("it remembers %q, %d machines run, %v is there", got, b.Running(), suspended(t, state))
 		}
@@ -198,6 +200,33 @@ func TestAcquireIsGivenUp(t *testing.T) {
 		t.Errorf("Acquire: %v, and %d machines run", err, b.Running())
 	}
 	acquire(t, m, id).Release()
+}
+
+// The room of a sandbox that is suspended is free when its machine is gone, and not
+// before.
+func TestSuspendedSandboxKeepsItsRoomUntilItsMachineIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, b := manager(t, t.TempDir(), func(c *sandbox.ManagerConfig) { c.Capacity = 1 })
+		gone := make(chan struct{})
+		b.Guest = func(ctx context.Context, g *sandboxtest.Guest) error {
+			err := sandboxtest.Desktop(ctx, g)
+			<-gone
+			return err
+		}
+		l := create(t, m, "alice")
+		l.Release()
+		suspended := make(chan error, 1)
+		go func() { suspended <- m.Suspend(t.Context(), "alice", l.Info().ID) }()
+		synctest.Wait()
+		if _, err := m.Create(t.Context(), "bob", sandboxtest.Config(), nil); !errors.Is(err, sandbox.ErrCapacity) {
+			t.Errorf("Create while the machine ends: %v, want ErrCapacity", err)
+		}
+		close(gone)
+		if err := <-suspended; err != nil {
+			t.Fatal(err)
+		}
+		create(t, m, "bob").Release()
+	})
 }
 
 func TestSuspendedSandboxesAreLimited(t *testing.T) {

@@ -24,6 +24,7 @@ var ErrBusy = errors.New("another process is making this template: wait until it
 // until that has settled, starts its browser, and saves it. The error matches
 // [ErrBusy] while another process does.
 func (t *Templates) Build(ctx context.Context, cfg Config, opts BuildOptions) error {
+	cfg.Network = Network{} // what starts from it gets its own
 	key, err := t.Key(ctx, cfg)
 	if err != nil {
 		return err
@@ -39,14 +40,20 @@ func (t *Templates) Build(ctx context.Context, cfg Config, opts BuildOptions) er
 	if _, _, err := t.readManifest(t.path(key)); err == nil && !opts.Again {
 		return nil
 	}
-	snap, err := t.boot(ctx, cfg, opts)
+	browser := !t.cfg.NoBrowser
+	snap, err := t.boot(ctx, cfg, opts, browser)
+	if errors.Is(err, errNoPage) {
+		t.log.Warn("template is made without a browser: make it again when the host is less busy", "image", cfg.Image, "err", err)
+		browser = false
+		snap, err = t.boot(ctx, cfg, opts, browser)
+	}
 	if err != nil {
 		return fmt.Errorf("make template: %w", err)
 	}
 	if opts.OnStep != nil {
 		opts.OnStep("store template")
 	}
-	if err := t.write(ctx, key, snap); err != nil {
+	if err := t.write(ctx, key, snap, browser); err != nil {
 		snap.Close()
 		return fmt.Errorf("store template: %w", err)
 	}
@@ -55,8 +62,8 @@ func (t *Templates) Build(ctx context.Context, cfg Config, opts BuildOptions) er
 	return nil
 }
 
-// boot returns a settled desktop, saved.
-func (t *Templates) boot(ctx context.Context, cfg Config, opts BuildOptions) (*Snapshot, error) {
+// boot returns a settled desktop, saved, with its browser started if that is wanted.
+func (t *Templates) boot(ctx context.Context, cfg Config, opts BuildOptions, browser bool) (*Snapshot, error) {
 	s, err := Start(ctx, t.cfg.Backend, cfg, StartOptions{Dir: opts.Dir, OnStep: opts.OnStep, Logger: t.log})
 	if err != nil {
 		return nil, err
@@ -71,7 +78,7 @@ func (t *Templates) boot(ctx context.Context, cfg Config, opts BuildOptions) (*S
 	if err := settle(ctx, s); err != nil {
 		return nil, err
 	}
-	if !t.cfg.NoBrowser {
+	if browser {
 		step("start browser")
 		if err := warmBrowser(ctx, s); err != nil {
 			return nil, err

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/vmette/vmette-mcp/desktop"
+	"github.com/vmette/vmette-mcp/sandbox/internal/durable"
 )
 
 // manifestFile says, in the directory of a template, of what it was made. It stands
@@ -34,7 +35,7 @@ type TemplateInfo struct {
 	CPUs      int          `json:"cpus"`
 	MemoryMiB int          `json:"memory_mib"`
 	Screen    desktop.Size `json:"screen"`
-	Browser   bool         `json:"browser"` // whether one was to be started before it was saved
+	Browser   bool         `json:"browser"` // whether it was saved with the one of the image started, if that has one
 	Bytes     int64        `json:"bytes"`   // that it takes on the disk
 	Created   time.Time    `json:"created"`
 	Used      time.Time    `json:"used"`
@@ -109,7 +110,7 @@ func (t *Templates) read(ctx context.Context, key string) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	if snap.cfg != m.Config {
+	if !snap.cfg.Equal(m.Config) {
 		snap.Close()
 		return nil, fmt.Errorf("%w: %s and %s are not of the same desktop", ErrUnusable, manifestFile, snapshotFile)
 	}
@@ -137,17 +138,17 @@ func (t *Templates) readManifest(dir string) (m templateManifest, used time.Time
 
 // write stores a template so that it is there whole or not at all, whenever the
 // process or the host may end. The caller holds the lock of key.
-func (t *Templates) write(ctx context.Context, key string, snap *Snapshot) (err error) {
+func (t *Templates) write(ctx context.Context, key string, snap *Snapshot, browser bool) (err error) {
 	dir := t.newPath(key)
-	if err := os.RemoveAll(dir); err != nil {
+	if err := discard(dir); err != nil {
 		return err
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, os.RemoveAll(dir))
+			err = errors.Join(err, discard(dir))
 		}
 	}()
-	if err := os.Mkdir(dir, 0o700); err != nil {
+	if err := durable.Mkdir(dir); err != nil {
 		return err
 	}
 	if err := snap.Store(ctx, dir); err != nil {
@@ -156,11 +157,11 @@ func (t *Templates) write(ctx context.Context, key string, snap *Snapshot) (err 
 	m := templateManifest{
 		Key:     key,
 		Image:   snap.cfg.Image,
-		Browser: !t.cfg.NoBrowser,
+		Browser: browser,
 		Created: time.Now().Round(time.Second),
 		Config:  snap.cfg,
 	}
-	if err := errors.Join(WriteRecord(filepath.Join(dir, manifestFile), m), syncDir(dir)); err != nil {
+	if err := commitRecord(filepath.Join(dir, manifestFile), m); err != nil {
 		return err
 	}
 	return t.install(key)
@@ -169,11 +170,8 @@ func (t *Templates) write(ctx context.Context, key string, snap *Snapshot) (err 
 // install puts the new template of key, which is whole, in the place of the one
 // before. Where that is broken off, the next one who opens the templates goes on.
 func (t *Templates) install(key string) error {
-	if err := t.discard(key); err != nil {
+	if err := discard(t.path(key)); err != nil {
 		return err
 	}
-	if err := os.Rename(t.newPath(key), t.path(key)); err != nil {
-		return err
-	}
-	return syncDir(t.cfg.Dir)
+	return durable.Rename(t.newPath(key), t.path(key))
 }

@@ -18,7 +18,7 @@ const templateVersion = 1
 // Key returns the hash of everything that a template of cfg would be made of: the
 // contents of the kernel and the initramfs, with the guest agent in it; the disk,
 // by its path, size and time of change, since images are never written again; the
-// processor, memory and screen; the backend and what it runs on; and what is done
+// processor, memory and screen; the authorities; the backend and what it runs on; and what is done
 // before it is saved. The error matches [ErrUnsupported] when there can be no
 // template.
 func (t *Templates) Key(ctx context.Context, cfg Config) (string, error) {
@@ -26,6 +26,9 @@ func (t *Templates) Key(ctx context.Context, cfg Config) (string, error) {
 		return "", err
 	}
 	cfg = cfg.WithDefaults()
+	if err := cfg.saveable(); err != nil {
+		return "", err
+	}
 	print, err := t.cfg.Backend.Fingerprint(ctx, cfg)
 	if err != nil {
 		return "", err
@@ -39,6 +42,9 @@ func (t *Templates) Key(ctx context.Context, cfg Config) (string, error) {
 		t.cfg.Backend.Name(), print,
 		fmt.Sprint("root ", cfg.Root.Format, " ", cfg.Root.Path, " ", root.Size(), " ", root.ModTime().UnixNano()),
 		fmt.Sprint("machine ", cfg.CPUs, " ", cfg.MemoryMiB, " ", cfg.Screen, " ", cfg.NoSudo),
+		fmt.Sprintf("vsock %+v", cfg.VsockPort),
+		fmt.Sprintf("cmdline %q", cfg.Cmdline),
+		"authorities " + cfg.authoritiesKey(),
 		fmt.Sprint("browser ", !t.cfg.NoBrowser),
 	}
 	for _, path := range []string{cfg.Kernel, cfg.Initramfs} {

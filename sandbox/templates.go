@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/vmette/vmette-mcp/sandbox/internal/durable"
 )
 
 // ErrNoTemplate reports that there is no template of a config yet, or none that
@@ -31,6 +34,9 @@ var ErrNoTemplate = errors.New("no template")
 type Templates struct {
 	cfg TemplatesConfig
 	log *slog.Logger
+
+	ctx    context.Context // of what reads templates; ends with Close
+	cancel context.CancelFunc
 
 	mu     sync.Mutex
 	closed bool
@@ -75,6 +81,7 @@ func OpenTemplates(cfg TemplatesConfig) (*Templates, error) {
 	if err := t.sweep(); err != nil {
 		return nil, fmt.Errorf("open templates: %w", err)
 	}
+	t.ctx, t.cancel = context.WithCancel(context.Background())
 	return t, nil
 }
 
@@ -89,7 +96,7 @@ func (t *Templates) Get(ctx context.Context, cfg Config) (*Snapshot, error) {
 		return nil, err
 	}
 	for {
-		l, err := t.loading(ctx, key)
+		l, err := t.loading(key)
 		if err != nil {
 			return nil, err
 		}
@@ -108,7 +115,7 @@ func (t *Templates) Get(ctx context.Context, cfg Config) (*Snapshot, error) {
 }
 
 // loading returns the template of key that is in memory, or is on its way there.
-func (t *Templates) loading(ctx context.Context, key string) (*loading, error) {
+func (t *Templates) loading(key string) (*loading, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
@@ -119,7 +126,7 @@ func (t *Templates) loading(ctx context.Context, key string) (*loading, error) {
 		l = &loading{done: make(chan struct{})}
 		t.loaded[key] = l
 		// Whoever asks first may give up; others wait for it as well.
-		go t.load(context.WithoutCancel(ctx), key, l)
+		go t.load(t.ctx, key, l)
 	}
 	return l, nil
 }
@@ -129,7 +136,7 @@ func (t *Templates) load(ctx context.Context, key string, l *loading) {
 	begun := time.Now()
 	l.dir = t.stat(key)
 	snap, err := t.read(ctx, key)
-	if err != nil && !errors.Is(err, ErrNoTemplate) {
+	if err != nil && !errors.Is(err, ErrNoTemplate) && ctx.Err() == nil {
 		t.log.Warn("template cannot be used", "template", short(key), "err", err)
 	}
 	if errors.Is(err, ErrUnusable) {
@@ -178,6 +185,7 @@ func (t *Templates) Close() error {
 	loaded := t.loaded
 	t.loaded = make(map[string]*loading)
 	t.mu.Unlock()
+	t.cancel()
 	var errs []error
 	for _, l := range loaded {
 		<-l.done
@@ -188,15 +196,15 @@ func (t *Templates) Close() error {
 	return errors.Join(errs...)
 }
 
-// sweep tidies up after makers of templates that are gone.
+// sweep tidies up after those who made or removed templates and are gone.
 func (t *Templates) sweep() error {
 	entries, err := os.ReadDir(t.cfg.Dir)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		key, ok := strings.CutSuffix(e.Name(), newSuffix)
-		if !ok {
+		key, coming := strings.CutSuffix(e.Name(), newSuffix)
+		if len(key) != 2*sha256.Size || !e.IsDir() || !coming && t.isWhole(key) {
 			continue
 		}
 		lock, err := tryLock(t.lockPath(key))
@@ -215,13 +223,24 @@ func (t *Templates) sweep() error {
 	return nil
 }
 
-// tidy removes the new template of key, unless it is whole and was only to be put
-// in its place: the one before may be gone already.
+// isWhole reports whether there is a template of key, whether or not it is of use.
+func (t *Templates) isWhole(key string) bool {
+	_, err := os.Lstat(filepath.Join(t.path(key), manifestFile))
+	return err == nil
+}
+
+// tidy removes what is there of a template of key that is not whole. A new one that
+// is, and was only to be put in its place, is: the one before may be gone already.
 func (t *Templates) tidy(key string) error {
 	if _, _, err := t.readManifest(t.newPath(key)); err == nil {
 		return t.install(key)
 	}
-	return os.RemoveAll(t.newPath(key))
+	if !t.isWhole(key) {
+		if err := os.RemoveAll(t.path(key)); err != nil {
+			return err
+		}
+	}
+	return discard(t.newPath(key))
 }
 
 // prune removes templates that nobody has used for long.
@@ -256,7 +275,7 @@ func (t *Templates) remove(key string, seen fs.FileInfo) error {
 			return nil
 		}
 	}
-	return t.discard(key)
+	return discard(t.path(key))
 }
 
 // stat describes the directory of a template: nil when there is none.
@@ -268,13 +287,13 @@ func (t *Templates) stat(key string) fs.FileInfo {
 	return info
 }
 
-// discard removes a template from the disk. The caller holds the lock of key.
-func (t *Templates) discard(key string) error {
-	err := os.Remove(filepath.Join(t.path(key), manifestFile))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+// discard removes a template, or what is there of one, from the disk. The caller
+// holds the lock of its key.
+func discard(dir string) error {
+	if err := durable.Remove(filepath.Join(dir, manifestFile)); err != nil {
 		return err
 	}
-	return os.RemoveAll(t.path(key))
+	return os.RemoveAll(dir)
 }
 
 const (

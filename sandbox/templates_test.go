@@ -136,6 +136,9 @@ func TestTemplateKeyIsOfAllThatGoesIn(t *testing.T) {
 		{"processors", func(c *sandbox.Config, _ *sandbox.TemplatesConfig) { c.CPUs++ }},
 		{"memory", func(c *sandbox.Config, _ *sandbox.TemplatesConfig) { c.MemoryMiB = 1024 }},
 		{"screen", func(c *sandbox.Config, _ *sandbox.TemplatesConfig) { c.Screen.Width++ }},
+		{"authorities", func(c *sandbox.Config, _ *sandbox.TemplatesConfig) {
+			c.Authorities = [][]byte{sandboxtest.NewAuthority(t).Certificate}
+		}},
 		{"sudo", func(c *sandbox.Config, _ *sandbox.TemplatesConfig) { c.NoSudo = true }},
 		{"browser", func(_ *sandbox.Config, tc *sandbox.TemplatesConfig) { tc.NoBrowser = true }},
 		{"hypervisor", func(_ *sandbox.Config, tc *sandbox.TemplatesConfig) { tc.Backend = &printed{Snapshotter: b} }},
@@ -225,13 +228,15 @@ func TestBrokenTemplateIsNeverUsed(t *testing.T) {
 	}
 }
 
-func TestWhatAKilledBuildLeftIsRemoved(t *testing.T) {
+func TestWhatAKilledBuildOrRemovalLeftIsRemoved(t *testing.T) {
 	b, dir := new(sandboxtest.Backend), t.TempDir()
-	half := filepath.Join(dir, "0123abcd.new", "machine")
-	if err := os.MkdirAll(half, 0o700); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{strings.Repeat("0123abcd", 8) + ".new", strings.Repeat("4567abcd", 8)} {
+		half := filepath.Join(dir, name, "machine")
+		if err := os.MkdirAll(half, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		put(t, filepath.Join(half, "state.json"), "half")
 	}
-	put(t, filepath.Join(half, "state.json"), "half")
 	ts := openTemplates(t, dir, b)
 	if left := templateFiles(t, dir); len(left) > 0 {
 		t.Errorf("these are left: %v", left)

@@ -17,9 +17,13 @@ type commandLine struct {
 	memoryFD   int
 	kernelFD   int
 	initrdFD   int
-	rootFD     int
+	rootFD     int // 0 without a root
+	disks      []disk
+	shares     []directory
 	consoleFD  int
 	qmpFD      int
+	networkFD  int      // 0 without a network
+	netArgs    []string // of the network card; none without
 	vsockArgs  []string // of what carries the guest's connections
 	kernelArgs []string
 
@@ -29,11 +33,12 @@ type commandLine struct {
 }
 
 // hotplugPorts is how many PCI Express ports there are for devices that come and
-// go while the machine runs: pcie.0 itself takes none. The first, vsockPort, is
-// the vsock device's, which must be away while a machine is saved.
+// go while the machine runs: pcie.0 itself takes none. They are the vsock device's,
+// which must be away while a machine is saved, and the network card's, which is.
 const (
 	hotplugPorts = 2
 	vsockPort    = "port0"
+	networkPort  = "port1"
 )
 
 // args returns the arguments of QEMU, without its name. One machine type
@@ -70,16 +75,22 @@ func (c commandLine) args() []string {
 	a = append(a,
 		"-chardev", socketFD("qmp", c.qmpFD), "-mon", "chardev=qmp,mode=control",
 		"-chardev", socketFD("console", c.consoleFD), "-serial", "chardev:console",
-
-		"-add-fd", fmt.Sprintf("fd=%d,set=1", c.rootFD),
-		"-blockdev", "driver=file,node-name=root-file,filename=/dev/fdset/1,read-only=on,locking=off",
-		"-blockdev", "driver=raw,node-name=root,file=root-file,read-only=on",
-		"-device", "virtio-blk-pci,drive=root,disable-legacy=on",
-		"-device", "virtio-rng-pci,disable-legacy=on",
 	)
+	if c.rootFD != 0 {
+		a = append(a,
+			"-add-fd", fmt.Sprintf("fd=%d,set=1", c.rootFD),
+			"-blockdev", "driver=file,node-name=root-file,filename=/dev/fdset/1,read-only=on,locking=off",
+			"-blockdev", "driver=raw,node-name=root,file=root-file,read-only=on",
+			"-device", "virtio-blk-pci,drive=root,disable-legacy=on",
+		)
+	}
+	a = append(a, c.diskArgs()...)
+	a = append(a, c.shareArgs()...)
+	a = append(a, "-device", "virtio-rng-pci,disable-legacy=on")
 	for i := range hotplugPorts {
 		a = append(a, "-device", fmt.Sprintf("pcie-root-port,id=port%d,chassis=%d", i, i+1))
 	}
+	a = append(a, c.netArgs...)
 	return append(a, c.vsockArgs...)
 }
 

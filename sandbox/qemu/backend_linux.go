@@ -73,7 +73,7 @@ func (b *Backend) start(ctx context.Context, cfg sandbox.Config, boot desktop.Bo
 	}
 	if s != nil {
 		if p.door != DoorVhostUser {
-			return nil, fmt.Errorf("%w: machines with the vsock door %s cannot be started from a saved state", sandbox.ErrUnsupported, p.door)
+			return nil, fmt.Errorf("%w: machines with the vsock door %s cannot be started from a saved state", sandbox.ErrSnapshotUnsupported, p.door)
 		}
 		if err := s.fits(p.isolation, cfg); err != nil {
 			return nil, err

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -27,11 +28,16 @@ type child struct {
 	err    error         // of cmd.Wait, after reaped
 }
 
+// childOptions say how a child runs.
+type childOptions struct {
+	cred       *syscall.Credential // whom it runs as; nil for the same user
+	background bool                // it gets the processors that nobody else wants
+	smallPages bool                // see startWithSmallPages
+}
+
 // startChild starts cmd with files inherited, in a process group of its own so
-// that a Ctrl-C in this one's terminal is not for it. cred, when not nil, is
-// whom it runs as. In the background it gets the processors that nobody else
-// wants.
-func startChild(cmd *exec.Cmd, files []*os.File, cred *syscall.Credential, background bool) (*child, error) {
+// that a Ctrl-C in this one's terminal is not for it.
+func startChild(cmd *exec.Cmd, files []*os.File, opts childOptions) (*child, error) {
 	c := &child{
 		cmd:    cmd,
 		exited: make(chan struct{}),
@@ -39,11 +45,12 @@ func startChild(cmd *exec.Cmd, files []*os.File, cred *syscall.Credential, backg
 		reaped: make(chan struct{}),
 	}
 	cmd.ExtraFiles = files
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Setpgid:    true,
-		Pdeathsig:  syscall.SIGKILL,
-		Credential: cred,
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = new(syscall.SysProcAttr)
 	}
+	cmd.SysProcAttr.Setpgid = true
+	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
+	cmd.SysProcAttr.Credential = opts.cred
 	started := make(chan error)
 	go func() {
 		// The kernel sends the death signal when the thread that started the
@@ -51,12 +58,16 @@ func startChild(cmd *exec.Cmd, files []*os.File, cred *syscall.Credential, backg
 		// itself for as long as the child lives, and takes it along when it
 		// ends.
 		runtime.LockOSThread()
-		if background {
+		if opts.background {
 			// A child inherits it from the thread that starts it, and in Linux
 			// each thread has its own. It fails only if it is so already.
 			_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), leastPriority)
 		}
-		if err := cmd.Start(); err != nil {
+		start := cmd.Start
+		if opts.smallPages {
+			start = func() error { return startWithSmallPages(cmd) }
+		}
+		if err := start(); err != nil {
 			started <- err
 			return
 		}
@@ -71,6 +82,23 @@ func startChild(cmd *exec.Cmd, files []*os.File, cred *syscall.Credential, backg
 		return nil, err
 	}
 	return c, nil
+}
+
+// forking is held while this process has the kernel give it no huge pages.
+var forking sync.Mutex
+
+// startWithSmallPages starts cmd such that the kernel gives it no huge pages: QEMU
+// asks for them for its translated code, of which most are filled in part, so that
+// each machine takes some MiB more. A child takes this over from its parent (prctl(2),
+// PR_SET_THP_DISABLE), for which a moment without them is nothing.
+func startWithSmallPages(cmd *exec.Cmd) error {
+	forking.Lock()
+	defer forking.Unlock()
+	was, err := unix.PrctlRetInt(unix.PR_GET_THP_DISABLE, 0, 0, 0, 0)
+	if err == nil && was == 0 && unix.Prctl(unix.PR_SET_THP_DISABLE, 1, 0, 0, 0) == nil {
+		defer unix.Prctl(unix.PR_SET_THP_DISABLE, 0, 0, 0, 0)
+	}
+	return cmd.Start()
 }
 
 // waitDead returns when process pid, a child, is dead, and does not reap it.
@@ -99,6 +127,16 @@ func residentMiB(pid int, ownShared bool) (mib int) {
 		}
 	}
 	return mib
+}
+
+// dead reports whether the process has ended.
+func (c *child) dead() bool {
+	select {
+	case <-c.exited:
+		return true
+	default:
+		return false
+	}
 }
 
 // kill ends the process and returns when it is dead.

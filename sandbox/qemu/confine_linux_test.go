@@ -47,8 +47,8 @@ func status(pid int) (map[string]string, error) {
 	return fields, lines.Err()
 }
 
-// children returns the QEMU processes that process parent has started.
-func children(t *testing.T, parent int) (pids []int) {
+// children returns the processes of that name that process parent has started.
+func children(t *testing.T, parent int, name string) (pids []int) {
 	t.Helper()
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -60,7 +60,7 @@ func children(t *testing.T, parent int) (pids []int) {
 			continue
 		}
 		st, err := status(pid) // fails for one that has just ended
-		if err == nil && st["PPid"] == strconv.Itoa(parent) && strings.HasPrefix(st["Name"], "qemu-system") {
+		if err == nil && st["PPid"] == strconv.Itoa(parent) && strings.HasPrefix(st["Name"], name) {
 			pids = append(pids, pid)
 		}
 	}
@@ -81,7 +81,7 @@ func TestIntegrationConfinement(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Stop()
-	pids := children(t, os.Getpid())
+	pids := children(t, os.Getpid(), "qemu-system")
 	if len(pids) != 1 {
 		t.Fatalf("%d QEMU processes, want 1", len(pids))
 	}
@@ -107,8 +107,8 @@ func TestIntegrationConfinement(t *testing.T) {
 		t.Errorf("the command line holds the boot token, or nothing: %q", args)
 	}
 	env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
-	if err != nil || len(env) != 0 {
-		t.Errorf("QEMU has an environment: %q, %v", env, err)
+	if err != nil || string(env) != "MALLOC_ARENA_MAX=1\x00" {
+		t.Errorf("QEMU has more of an environment than how to allocate memory: %q, %v", env, err)
 	}
 	if err := fs.WalkDir(os.DirFS(dir), ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
@@ -160,10 +160,11 @@ func serve() error {
 	select {}
 }
 
-// When the server is killed, the kernel kills its machines, and the next
-// server removes what files are left.
+// When the server is killed, the kernel kills its machines and what serves their
+// shares, and the next server removes what files are left.
 func TestIntegrationServerKilled(t *testing.T) {
 	cfg := fastGuest(t)
+	cfg.Shares = []sandbox.ShareMount{{Tag: "share", Path: t.TempDir()}}
 	for _, moment := range []string{"start machine", "start qemu", "talk to qemu", "wait for guest agent", "ready"} {
 		t.Run(moment, func(t *testing.T) {
 			dir := t.TempDir()
@@ -186,12 +187,16 @@ func TestIntegrationServerKilled(t *testing.T) {
 			for lines := bufio.NewScanner(out); !reached && lines.Scan(); {
 				reached = lines.Text() == moment
 			}
-			machines := children(t, server.Process.Pid)
-			if moment == "wait for guest agent" && len(machines) != 1 {
-				t.Errorf("%d machines run, want 1", len(machines))
+			machines := children(t, server.Process.Pid, "qemu-system")
+			shares := children(t, server.Process.Pid, "virtiofsd")
+			for _, pid := range shares {
+				shares = append(shares, children(t, pid, "virtiofsd")...) // which does the work
+			}
+			if moment == "wait for guest agent" && (len(machines) != 1 || len(shares) != 2) {
+				t.Errorf("%d machines run and %d processes for a share, want 1 and 2", len(machines), len(shares))
 			}
 			var ended []unix.PollFd
-			for _, pid := range machines {
+			for _, pid := range append(machines, shares...) {
 				fd, err := unix.PidfdOpen(pid, 0)
 				if err != nil {
 					t.Fatal(err)
@@ -208,7 +213,7 @@ func TestIntegrationServerKilled(t *testing.T) {
 			for i := range ended {
 				n, err := unix.Poll(ended[i:i+1], int((5 * time.Second).Milliseconds()))
 				if err != nil || n != 1 {
-					t.Errorf("a machine outlives its server: %d, %v", n, err)
+					t.Errorf("a process outlives its server: %d, %v", n, err)
 				}
 			}
 			b := backend(t, qemu.Options{})

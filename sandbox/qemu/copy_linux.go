@@ -55,6 +55,7 @@ type clone struct {
 	file   *os.File
 	mapped []byte
 	src    pages
+	filled []bool // by page: whether it was copied, so that the copy has memory for it
 	copied []span // what the copy is of, since update; the rest of the file says nothing
 }
 
@@ -70,18 +71,51 @@ func newClone(src pages, size int64) (*clone, error) {
 		f.Close()
 		return nil, os.NewSyscallError("mmap", err)
 	}
-	return &clone{file: f, mapped: mapped, src: src}, nil
+	return &clone{file: f, mapped: mapped, src: src, filled: make([]bool, size/pageSize)}, nil
 }
 
-// copy copies the pages of the source as they are now.
+// How often copy looks again for pages that have come meanwhile, and how many bytes of
+// them are few enough for the moment at which the guest stands still.
+const (
+	copyRounds = 5
+	fewBytes   = 4 << 20
+)
+
+// copy copies the pages of the source as they are now, and those that come while it
+// does, until these are few. It may be called again.
 func (c *clone) copy() error {
-	spans, err := c.src.spans()
-	if err != nil {
-		return err
+	for range copyRounds {
+		fresh, size, err := c.fresh()
+		if err != nil {
+			return err
+		}
+		err = eachSpan(fresh, func(s span, _ []byte) error {
+			return c.src.read(c.mapped[s.offset:s.offset+s.n], s.offset)
+		})
+		if err != nil || size < fewBytes {
+			return err
+		}
 	}
-	return eachSpan(spans, func(s span, _ []byte) error {
-		return c.src.read(c.mapped[s.offset:s.offset+s.n], s.offset)
-	})
+	return nil
+}
+
+// fresh returns the pages of the source that were not copied yet, and takes them for
+// copied.
+func (c *clone) fresh() (spans []span, size int64, err error) {
+	all, err := c.src.spans()
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, s := range all {
+		for at := s.offset; at < s.offset+s.n; at += pageSize {
+			if page := at / pageSize; !c.filled[page] {
+				c.filled[page] = true
+				spans = appendSpan(spans, span{at, pageSize})
+				size += pageSize
+			}
+		}
+	}
+	return spans, size, nil
 }
 
 // update copies those that differ from what was copied before. To compare is

@@ -91,7 +91,7 @@ func effectiveCaps() (uint64, error) {
 func tryAccess(binary string, cred *syscall.Credential) error {
 	cmd := exec.Command(binary, "-nodefaults", "-no-user-config", "-display", "none", "-machine", "none", "-S")
 	cmd.Dir, cmd.Env = "/", []string{}
-	c, err := startChild(cmd, nil, cred, false)
+	c, err := startChild(cmd, nil, childOptions{cred: cred})
 	if err != nil {
 		return fmt.Errorf("start QEMU: %w", err)
 	}

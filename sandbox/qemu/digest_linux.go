@@ -6,8 +6,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"fmt"
-	"io"
 	"os"
 	"runtime"
 	"sync"
@@ -19,14 +17,8 @@ import (
 // all zero and in their order, its number (64 bits, little endian) and its
 // SHA-256. So it does not depend on where the file has holes, and several
 // processors can work on it.
-func copyMemory(ctx context.Context, dst, src *os.File) (digest string, err error) {
-	var pieces []int64 // numbers of those that are no hole, ascending
-	err = eachExtent(src, func(offset, _ int64) error {
-		if n := offset / copySize; len(pieces) == 0 || pieces[len(pieces)-1] != n {
-			pieces = append(pieces, n)
-		}
-		return nil
-	})
+func copyMemory(ctx context.Context, dst *os.File, src layers) (digest string, err error) {
+	pieces, err := src.pieces()
 	if err != nil {
 		return "", err
 	}
@@ -63,17 +55,10 @@ func copyMemory(ctx context.Context, dst, src *os.File) (digest string, err erro
 }
 
 // copyPiece copies one piece and returns its hash: no hash for zeros.
-func copyPiece(dst, src *os.File, number int64, buf []byte) (sum [sha256.Size]byte, err error) {
-	n, err := src.ReadAt(buf, number*copySize)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return sum, fmt.Errorf("read %s: %w", src.Name(), err)
-	}
-	b := buf[:n]
-	if len(b)%pageSize != 0 {
-		return sum, fmt.Errorf("read %s: %d bytes are not whole pages", src.Name(), n)
-	}
-	if allZero(b) {
-		return sum, nil
+func copyPiece(dst *os.File, src layers, number int64, buf []byte) (sum [sha256.Size]byte, err error) {
+	b, err := src.read(buf, number)
+	if err != nil || allZero(b) {
+		return sum, err
 	}
 	return sha256.Sum256(b), writePages(dst, b, number*copySize)
 }

@@ -48,6 +48,10 @@ func (d *kernelDoor) args(bool) []string {
 	return []string{"-device", fmt.Sprintf("vhost-vsock-pci,guest-cid=%d,vhostfd=%d,disable-legacy=on", d.cid, d.fd)}
 }
 
+func (d *kernelDoor) dial(ctx context.Context, port uint32) (net.Conn, error) {
+	return vsock.DialContext(ctx, d.cid, port, nil)
+}
+
 // serve only waits: the kernel runs the device.
 func (d *kernelDoor) serve(ctx context.Context, _ int) error {
 	<-ctx.Done()

@@ -16,6 +16,8 @@ import (
 // those of one guest alone.
 type door interface {
 	net.Listener
+	// dial connects to a port of the guest.
+	dial(ctx context.Context, port uint32) (net.Conn, error)
 	// args returns the arguments of QEMU that make what the device needs and,
 	// with device, put it into the machine.
 	args(device bool) []string

@@ -77,6 +77,10 @@ func (d *userDoor) deviceAdd() map[string]string {
 	}
 }
 
+func (d *userDoor) dial(ctx context.Context, port uint32) (net.Conn, error) {
+	return d.dev.Dial(ctx, port)
+}
+
 // serve runs the device for its present plug.
 func (d *userDoor) serve(ctx context.Context, pid int) error {
 	p := d.plug

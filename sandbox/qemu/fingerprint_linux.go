@@ -20,11 +20,17 @@ func (b *Backend) Fingerprint(ctx context.Context, cfg sandbox.Config) (string, 
 		return "", err
 	}
 	if p.door != DoorVhostUser {
-		return "", fmt.Errorf("%w: machines with the vsock door %s cannot be saved: use the door %s", sandbox.ErrUnsupported, p.door, DoorVhostUser)
+		return "", fmt.Errorf("%w: machines with the vsock door %s cannot be saved: use the door %s", sandbox.ErrSnapshotUnsupported, p.door, DoorVhostUser)
 	}
 	cfg = cfg.WithDefaults()
 	c := commandLine{isolation: p.isolation, cpus: cfg.CPUs, memoryMiB: cfg.MemoryMiB, kernelArgs: kernelArgs(p.isolation)}
+	if cfg.ScratchMiB > 0 {
+		c.disks = []disk{{scratch: true}}
+	}
 	parts := append([]string{fmt.Sprintf("state %d", stateFormat), p.version}, c.args()...)
+	if cfg.ScratchMiB > 0 {
+		parts = append(parts, fmt.Sprintf("scratch disk of %d MiB, %s", cfg.ScratchMiB, scratchFeatures))
+	}
 	if p.isolation == sandbox.IsolationKVM {
 		parts = append(parts, processor())
 	}

@@ -184,7 +184,7 @@ func TestInspectWithoutQEMU(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := sandbox.Config{Kernel: "k", Initramfs: "i", Root: sandbox.Disk{Path: "r", Format: "squashfs"}}
+	cfg := sandbox.Config{Kernel: "k", Initramfs: "i", Root: sandbox.RootfsBlock{Path: "r", Format: "squashfs"}}
 	if _, err := sandbox.Start(t.Context(), b, cfg, sandbox.StartOptions{Dir: t.TempDir()}); !errors.Is(err, sandbox.ErrUnsupported) {
 		t.Errorf("Start: got %v, want ErrUnsupported", err)
 	}

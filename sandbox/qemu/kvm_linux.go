@@ -163,7 +163,7 @@ func probeKVM(ctx context.Context, binary string, cred *syscall.Credential, limi
 	cmd := exec.Command(binary, append(probeArgs(fdPath(firstFD)), "-accel", "kvm", "-cpu", "host")...)
 	var said bytes.Buffer
 	cmd.Dir, cmd.Env, cmd.Stderr = "/", []string{}, &said
-	c, err := startChild(cmd, []*os.File{rom}, cred, false)
+	c, err := startChild(cmd, []*os.File{rom}, childOptions{cred: cred})
 	if err != nil {
 		return Ability{Reason: fmt.Sprintf("start QEMU: %v", err)}, false
 	}

@@ -39,13 +39,17 @@ type machine struct {
 	log       *slog.Logger
 
 	memory   *os.File  // the guest's: its own, or the state's with private pages over it
+	scratch  *os.File  // the guest's scratch disk, which QEMU has open too; nil without one
 	files    fileTable // for QEMU, until it has them
 	door     door
 	doorOnce sync.Once // closes it
 	cmd      commandLine
+	frames   net.Conn // our end of the network card's cable; nil without one
 	qmpConn  *net.UnixConn
 	ttyConn  *net.UnixConn
 	child    *child
+	shares   []shareServer
+	shareErr error // why one of them ended by itself
 	qmp      *qmp.Client
 	console  *ring.Ring
 	stderr   *ring.Ring
@@ -57,7 +61,7 @@ type machine struct {
 	events events
 
 	saving     sync.Mutex // held while the machine is saved
-	unplugging bool       // the guest may let go of its vsock device at any time; guarded by saving
+	unplugging bool       // the guest may let go of a device at any time; guarded by saving
 
 	broken    chan struct{} // closed when the vsock device has broken, after serveErr was set
 	breakOnce sync.Once
@@ -82,7 +86,10 @@ func (m *machine) start(ctx context.Context, onStep func(string)) error {
 	list := []steps.Step{
 		{Name: "open memory", Do: m.openMemory, Undo: m.closeMemory},
 		{Name: "open image", Do: m.openImage, Undo: m.files.close},
+		{Name: "open disks", Do: m.openDisks, Undo: m.closeDisks},
+		{Name: "open shares", Do: m.openShares, Undo: m.closeShares},
 		{Name: "open vsock", Do: m.openVsock, Undo: m.closeVsock},
+		{Name: "open network", Do: m.openNetwork, Undo: m.closeNetwork},
 		{Name: "start qemu", Do: m.startQEMU, Undo: m.end},
 		{Name: "talk to qemu", Do: m.talk},
 	}
@@ -90,6 +97,7 @@ func (m *machine) start(ctx context.Context, onStep func(string)) error {
 		list = append(list,
 			steps.Step{Name: "load state", Do: m.load},
 			steps.Step{Name: "plug vsock", Do: m.plugVsock},
+			steps.Step{Name: "plug network", Do: m.plugNetwork},
 			steps.Step{Name: "resume", Do: m.resume},
 		)
 	}
@@ -98,6 +106,9 @@ func (m *machine) start(ctx context.Context, onStep func(string)) error {
 		m.cancel()
 		if said := strings.TrimSpace(string(m.stderr.Bytes())); said != "" {
 			err = fmt.Errorf("%w: qemu said: %s", err, said)
+		}
+		if m.shareErr != nil {
+			err = fmt.Errorf("%w; %w", err, m.shareErr)
 		}
 		return err
 	}
@@ -113,17 +124,19 @@ func (m *machine) openImage(context.Context) (err error) {
 			m.files.close()
 		}
 	}()
-	root, err := os.Open(m.cfg.Root.Path)
-	if err != nil {
-		return err
+	if m.cfg.Root.Path != "" {
+		root, err := os.Open(m.cfg.Root.Path)
+		if err != nil {
+			return fmt.Errorf("%w: %w", sandbox.ErrIO, err)
+		}
+		m.cmd.rootFD = m.files.add(root)
 	}
-	m.cmd.rootFD = m.files.add(root)
 	if m.state != nil {
 		return nil // the kernel runs already
 	}
 	kernel, err := os.Open(m.cfg.Kernel)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", sandbox.ErrIO, err)
 	}
 	m.cmd.kernelFD = m.files.add(kernel)
 	// QEMU opens the kernel anew through its descriptor.
@@ -146,7 +159,7 @@ func (m *machine) openImage(context.Context) (err error) {
 func (m *machine) composeInitramfs() (*os.File, error) {
 	base, err := os.Open(m.cfg.Initramfs)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", sandbox.ErrIO, err)
 	}
 	defer base.Close()
 	return memoryFile("initramfs", func(f *os.File) error { return sandbox.WriteInitramfs(f, base, m.boot) })
@@ -181,13 +194,20 @@ func (m *machine) startQEMU(context.Context) (err error) {
 	m.cmd.memoryMiB = m.cfg.MemoryMiB
 	m.cmd.resumed = m.state != nil
 	m.cmd.vsockArgs = m.door.args(m.state == nil)
-	m.cmd.kernelArgs = kernelArgs(m.isolation)
+	m.cmd.netArgs = m.networkArgs()
+	m.cmd.kernelArgs = append(kernelArgs(m.isolation), m.cfg.Cmdline...)
 
 	cmd := exec.Command(m.binary, m.cmd.args()...)
 	cmd.Dir = "/"
-	cmd.Env = []string{} // nothing of the server's environment is for QEMU
+	// Nothing of the server's environment is for QEMU. Heaps of its threads' own
+	// would take a MiB more (mallopt(3), M_ARENA_MAX).
+	cmd.Env = []string{"MALLOC_ARENA_MAX=1"}
 	cmd.Stderr = m.stderr
-	m.child, err = startChild(cmd, m.files.files, m.cred, m.cfg.Background)
+	m.child, err = startChild(cmd, m.files.files, childOptions{
+		cred:       m.cred,
+		background: m.cfg.Background,
+		smallPages: m.isolation == sandbox.IsolationEmulated,
+	})
 	m.files.close() // QEMU's ends must be QEMU's alone, so that they close with it
 	if err != nil {
 		m.qmpConn.Close()
@@ -334,6 +354,11 @@ func (m *machine) Accept(ctx context.Context) (net.Conn, error) {
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
+}
+
+// Dial connects to a port of the guest.
+func (m *machine) Dial(ctx context.Context, port uint32) (net.Conn, error) {
+	return m.door.dial(ctx, port)
 }
 
 // Stop kills QEMU.

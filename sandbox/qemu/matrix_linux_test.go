@@ -29,6 +29,7 @@ func TestIntegrationMatrix(t *testing.T) {
 	if !*whole {
 		cells = matrix.Third(cells)
 	}
+	tally := matrix.NewTally(cells)
 	for _, kind := range oracle.Applications {
 		t.Run(string(kind), func(t *testing.T) {
 			matrix.Run(t, kind, matrix.Options{
@@ -40,7 +41,9 @@ func TestIntegrationMatrix(t *testing.T) {
 				Cells: cells,
 				Limit: 2 * time.Minute, // a host that does other things too
 				Start: 5 * time.Minute,
+				Tally: tally,
 			})
 		})
 	}
+	tally.Report(t, "../../docs/actions.md")
 }

@@ -81,19 +81,6 @@ func eachExtent(f *os.File, do func(offset, n int64) error) error {
 	}
 }
 
-// copyData copies what is not zero from one file to the same place in another,
-// which is zero there.
-func copyData(dst, src *os.File) error {
-	buf := make([]byte, copySize)
-	return eachExtent(src, func(offset, n int64) error {
-		b := buf[:n]
-		if _, err := src.ReadAt(b, offset); err != nil && !errors.Is(err, io.EOF) {
-			return fmt.Errorf("read %s: %w", src.Name(), err)
-		}
-		return writePages(dst, b, offset)
-	})
-}
-
 var zeroPage [pageSize]byte
 
 // writePages writes those pages of b that are not zero, neighbours together.

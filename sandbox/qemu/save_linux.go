@@ -17,7 +17,7 @@ const saveLimit = time.Minute
 func (m *machine) Save(ctx context.Context) (sandbox.State, error) {
 	door, ok := m.door.(*userDoor)
 	if !ok {
-		return nil, fmt.Errorf("%w: a machine whose vsock device is the kernel's cannot be saved: use the door %s", sandbox.ErrUnsupported, DoorVhostUser)
+		return nil, fmt.Errorf("%w: a machine whose vsock device is the kernel's cannot be saved: use the door %s", sandbox.ErrSnapshotUnsupported, DoorVhostUser)
 	}
 	m.saving.Lock()
 	defer m.saving.Unlock()
@@ -25,7 +25,7 @@ func (m *machine) Save(ctx context.Context) (sandbox.State, error) {
 		return nil, errors.New("save machine: it has ended")
 	}
 	if m.unplugging {
-		return nil, errors.New("save machine: the guest has still not let go of its vsock device, as an earlier save asked it to: it may be too busy, so try again later")
+		return nil, errors.New("save machine: the guest has still not let go of a device, as an earlier save asked it to: it may be too busy, so try again later")
 	}
 	s, err := m.save(ctx, door)
 	if err != nil {
@@ -51,54 +51,82 @@ func (m *machine) save(ctx context.Context, door *userDoor) (*state, error) {
 	if err := memory.copy(); err != nil {
 		return nil, err
 	}
+	disk, err := newDiskClone(m.scratch)
+	if err != nil {
+		return nil, err
+	}
+	defer disk.close()
+	if err := disk.copy(ctx); err != nil {
+		return nil, err
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
 	// From here on the machine is of no use until all is done, whether or not
 	// anybody still wants it saved.
 	ctx = context.WithoutCancel(ctx)
-	if err := m.unplugVsock(ctx, door); err != nil {
-		return nil, fmt.Errorf("unplug vsock device: %w", err)
+	if err := m.unplugNetwork(ctx); err != nil {
+		return nil, fmt.Errorf("unplug network card: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, saveLimit)
+	if err := m.unplugVsock(ctx, door); err != nil {
+		return nil, errors.Join(fmt.Errorf("unplug vsock device: %w", err), m.plugNetwork(ctx))
+	}
+	saving, cancel := context.WithTimeout(ctx, saveLimit)
 	defer cancel()
+	// The guest did much to let the devices go.
+	if err := memory.copy(); err != nil {
+		return nil, errors.Join(err, m.goOn(ctx, door))
+	}
 	begun := time.Now()
-	s, err := m.capture(ctx, memory)
+	s, err := m.capture(saving, memory, disk)
 	err = errors.Join(err, m.goOn(ctx, door))
+	if err == nil {
+		s.standstill = time.Since(begun)
+		err = m.keep(s, memory, disk)
+	}
 	if err != nil {
 		if s != nil {
 			s.Close()
 		}
 		return nil, err
 	}
-	s.standstill = time.Since(begun)
 	return s, nil
 }
 
 // capture stops the guest and completes the copy of what it is made of. The state
 // is to be closed also when it fails, if there is one.
-func (m *machine) capture(ctx context.Context, memory *clone) (s *state, err error) {
+func (m *machine) capture(ctx context.Context, memory *clone, disk *diskClone) (s *state, err error) {
 	if err := m.qmp.Execute(ctx, "stop", nil, nil); err != nil {
 		return nil, err
 	}
-	s = &state{isolation: m.isolation, memoryMiB: m.cfg.MemoryMiB, cpus: m.cfg.CPUs}
+	s = &state{isolation: m.isolation, memoryMiB: m.cfg.MemoryMiB, cpus: m.cfg.CPUs, diskMiB: m.cfg.ScratchMiB}
 	if s.devices, err = m.saveDevices(ctx); err != nil {
 		return s, fmt.Errorf("save devices: %w", err)
 	}
 	if err := memory.update(); err != nil {
 		return s, err
 	}
+	if err := disk.update(ctx); err != nil {
+		return s, fmt.Errorf("copy scratch disk: %w", err)
+	}
+	return s, nil
+}
+
+// keep gives the state the copies, which are complete. The guest need not wait for
+// that: to seal a large one takes as long as to compare it.
+func (m *machine) keep(s *state, memory *clone, disk *diskClone) error {
 	copied, err := memory.seal()
 	if err != nil {
-		return s, err
+		return err
 	}
+	s.scratch = disk.take()
 	if m.state == nil {
 		s.memory = copied
-		return s, nil
+		return nil
 	}
 	s.changed, s.over = copied, memory.copied
 	s.memory, err = share(m.memory)
-	return s, err
+	return err
 }
 
 // saveDevices returns the state of all that the machine has beside its memory, in
@@ -131,10 +159,15 @@ func (m *machine) saveDevices(ctx context.Context) (*os.File, error) {
 	return f, nil
 }
 
-// goOn plugs the device in again and lets the guest run.
+// goOn plugs the devices in again and lets the guest run. It has a time of its own, as
+// that of the save may be what has run out.
 func (m *machine) goOn(ctx context.Context, door *userDoor) error {
+	ctx, cancel := context.WithTimeout(ctx, saveLimit)
+	defer cancel()
 	if err := m.replugVsock(ctx, door); err != nil {
 		return err
 	}
-	return m.qmp.Execute(ctx, "cont", nil, nil)
+	// A guest without its network runs on all the same.
+	unplugged := m.plugNetwork(ctx)
+	return errors.Join(m.qmp.Execute(ctx, "cont", nil, nil), unplugged)
 }

@@ -11,16 +11,19 @@ import (
 )
 
 // state is a machine that was saved. It does not change; its files are sealed
-// memory files, which machines that were started from it keep for themselves.
+// memory files, which machines that were started from it keep for themselves, and the
+// scratch disk, of which they get copies.
 type state struct {
 	isolation sandbox.Isolation
 	cpus      int
 	memoryMiB int
+	diskMiB   int // of the scratch disk; 0 without one
 
 	devices *os.File // what QEMU says of all but the memory
 	memory  *os.File // the guest's, of all its size
 	changed *os.File // what lies over memory at the spans of over; nil for nothing
 	over    []span   // the file may have data beside them, as a file in huge pages does
+	scratch *os.File // the scratch disk, on the disk; nil without one
 
 	standstill time.Duration // of the machine, to be saved
 }
@@ -44,9 +47,9 @@ func (s *state) Size() int64 {
 	return size
 }
 
-// Close gives the state's memory back. Machines that were started from it go on.
+// Close gives the state's memory and disk back. Machines that were started from it go on.
 func (s *state) Close() error {
-	for _, f := range []*os.File{s.devices, s.memory, s.changed} {
+	for _, f := range []*os.File{s.devices, s.memory, s.changed, s.scratch} {
 		if f != nil {
 			f.Close()
 		}
@@ -56,9 +59,9 @@ func (s *state) Close() error {
 
 // fits reports why a machine with cfg cannot start from the state.
 func (s *state) fits(isolation sandbox.Isolation, cfg sandbox.Config) error {
-	if s.isolation != isolation || s.cpus != cfg.CPUs || s.memoryMiB != cfg.MemoryMiB {
-		return fmt.Errorf("%w: the saved machine was %s with %d CPUs and %d MiB, not %s with %d and %d",
-			sandbox.ErrInvalidConfig, s.isolation, s.cpus, s.memoryMiB, isolation, cfg.CPUs, cfg.MemoryMiB)
+	if s.isolation != isolation || s.cpus != cfg.CPUs || s.memoryMiB != cfg.MemoryMiB || s.diskMiB != cfg.ScratchMiB {
+		return fmt.Errorf("%w: the saved machine was %s with %d CPUs, %d MiB and a scratch disk of %d, not %s with %d, %d and %d",
+			sandbox.ErrInvalidConfig, s.isolation, s.cpus, s.memoryMiB, s.diskMiB, isolation, cfg.CPUs, cfg.MemoryMiB, cfg.ScratchMiB)
 	}
 	return nil
 }
@@ -72,27 +75,4 @@ func (s *state) applyChanges(own *privatePages) error {
 		}
 		return own.write(buf[:at.n], at.offset)
 	})
-}
-
-// flat returns the memory of a state in one file.
-func (s *state) flat() (*os.File, error) {
-	f, err := newMemory("guest memory", int64(s.memoryMiB)<<20)
-	if err != nil {
-		return nil, err
-	}
-	err = copyData(f, s.memory)
-	if err == nil {
-		err = eachSpan(s.over, func(at span, buf []byte) error {
-			if _, err := s.changed.ReadAt(buf[:at.n], at.offset); err != nil {
-				return err
-			}
-			_, err := f.WriteAt(buf[:at.n], at.offset)
-			return err
-		})
-	}
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
 }

@@ -3,6 +3,8 @@ package qemu
 import (
 	"bytes"
 	"os"
+	"slices"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -40,11 +42,10 @@ func filled(t *testing.T, data []byte) *os.File {
 func TestZerosAroundAPageAreNotOfTheGuest(t *testing.T) {
 	t.Run("stored", func(t *testing.T) {
 		s, want := forked(t)
-		f, err := s.flat()
-		if err != nil {
+		f := filled(t, make([]byte, len(want)))
+		if _, err := copyMemory(t.Context(), f, newLayers(s.memory, s.changed, s.over)); err != nil {
 			t.Fatal(err)
 		}
-		defer f.Close()
 		if got, err := readAll(f); err != nil || !bytes.Equal(got, want) {
 			t.Errorf("the memory is another one (%v)", err)
 		}
@@ -63,6 +64,42 @@ func TestZerosAroundAPageAreNotOfTheGuest(t *testing.T) {
 			t.Error("the memory is another one")
 		}
 	})
+}
+
+// Where a guest has emptied pages, or written beyond what was in use before, is to be
+// seen in the digest as well.
+func TestLayersAreOneMemory(t *testing.T) {
+	const size = 4 * copySize
+	base, upper, want := make([]byte, size), make([]byte, size), make([]byte, size)
+	copy(base, bytes.Repeat([]byte{1}, copySize))
+	over := []span{{3 * pageSize, pageSize}, {copySize - pageSize, 2 * pageSize}, {3*copySize + pageSize, pageSize}}
+	copy(want, base)
+	for i, s := range over {
+		for at := s.offset; at < s.offset+s.n; at++ {
+			upper[at] = byte(2 * i) // the first one is empty now
+			want[at] = upper[at]
+		}
+	}
+	layered := newLayers(filled(t, base), filled(t, upper), over)
+	numbers, err := layered.pieces()
+	if err != nil || !slices.IsSorted(numbers) || len(slices.Compact(slices.Clone(numbers))) != len(numbers) {
+		t.Errorf("pieces %v, %v", numbers, err)
+	}
+	f := filled(t, nil)
+	if err := f.Truncate(size); err != nil {
+		t.Fatal(err)
+	}
+	got, err := copyMemory(t.Context(), f, layered)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if data, err := readAll(f); err != nil || !bytes.Equal(data, want) {
+		t.Errorf("the copy is another memory (%v)", err)
+	}
+	flat, err := copyMemory(t.Context(), filled(t, make([]byte, size)), newLayers(filled(t, want), nil, nil))
+	if err != nil || got != flat {
+		t.Errorf("the digest is %s, that of the same memory in one layer %s, %v", got, flat, err)
+	}
 }
 
 // What a clone says that it is a copy of are the pages that the process has written
@@ -92,6 +129,58 @@ func TestCloneKnowsWhatItIsOf(t *testing.T) {
 	}
 	if c.mapped[5*pageSize] != 5 || c.mapped[9*pageSize] != 9 {
 		t.Error("the copy is not what was written")
+	}
+}
+
+// busy is a memory of which more is written to each time that somebody looks.
+type busy struct {
+	sizes []int64 // of what was written to, then; the last for ever
+	looks int
+	bytes atomic.Int64 // read
+}
+
+func (b *busy) spans() ([]span, error) {
+	size := b.sizes[min(b.looks, len(b.sizes)-1)]
+	b.looks++
+	return []span{{0, size}}, nil
+}
+
+func (b *busy) read(buf []byte, _ int64) error {
+	b.bytes.Add(int64(len(buf)))
+	return nil
+}
+
+// What a busy guest writes while it is copied is copied as well, nothing of it twice,
+// but not for ever.
+func TestCloneFollowsABusyGuest(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		mib       []int64
+		wantLooks int
+	}{
+		{"few pages", []int64{1, 30}, 1},
+		{"no more pages", []int64{30}, 2},
+		{"ever fewer", []int64{30, 45, 46, 60}, 3},
+		{"ever more", []int64{10, 20, 30, 40, 50, 60, 70}, copyRounds},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			src := new(busy)
+			for _, n := range tt.mib {
+				src.sizes = append(src.sizes, n<<20)
+			}
+			c, err := newClone(src, 64<<20)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.close()
+			if err := c.copy(); err != nil {
+				t.Fatal(err)
+			}
+			want := src.sizes[min(tt.wantLooks, len(src.sizes))-1]
+			if got := src.bytes.Load(); src.looks != tt.wantLooks || got != want {
+				t.Errorf("it looked %d times and read %d MiB, want %d and %d", src.looks, got>>20, tt.wantLooks, want>>20)
+			}
+		})
 	}
 }
 

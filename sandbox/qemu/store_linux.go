@@ -4,20 +4,21 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 
 	"github.com/vmette/vmette-mcp/sandbox"
+	"github.com/vmette/vmette-mcp/sandbox/internal/durable"
 )
 
 // The files of a state in its directory.
 const (
 	machineFile = "machine.json"
 	devicesFile = "devices"
-	ramFile     = "memory" // as large as the guest's memory, with holes
+	ramFile     = "memory"  // as large as the guest's memory, with holes
+	diskFile    = "scratch" // likewise, of a machine that has such a disk
 )
 
 // maxDevices bounds the state of a machine's devices. What QEMU writes for ours
@@ -31,6 +32,8 @@ type machineRecord struct {
 	MemoryMiB int               `json:"memory_mib"`
 	Devices   string            `json:"devices_sha256"`
 	Memory    string            `json:"memory_digest"` // see copyMemory
+	DiskMiB   int               `json:"scratch_mib,omitempty"`
+	Disk      string            `json:"scratch_digest,omitempty"` // likewise
 }
 
 // Store implements [sandbox.State].
@@ -42,24 +45,26 @@ func (s *state) Store(ctx context.Context, dir string) error {
 }
 
 func (s *state) store(ctx context.Context, dir string) error {
-	rec := machineRecord{Isolation: s.isolation, CPUs: s.cpus, MemoryMiB: s.memoryMiB}
-	memory := s.memory
-	if s.changed != nil {
-		whole, err := s.flat()
-		if err != nil {
-			return err
-		}
-		defer whole.Close()
-		memory = whole
-	}
-	err := writeFile(filepath.Join(dir, ramFile), func(f *os.File) (err error) {
+	rec := machineRecord{Isolation: s.isolation, CPUs: s.cpus, MemoryMiB: s.memoryMiB, DiskMiB: s.diskMiB}
+	err := durable.WriteFile(filepath.Join(dir, ramFile), func(f *os.File) (err error) {
 		if err = f.Truncate(int64(s.memoryMiB) << 20); err == nil {
-			rec.Memory, err = copyMemory(ctx, f, memory)
+			rec.Memory, err = copyMemory(ctx, f, newLayers(s.memory, s.changed, s.over))
 		}
 		return err
 	})
 	if err != nil {
 		return err
+	}
+	if s.scratch != nil {
+		err := durable.WriteFile(filepath.Join(dir, diskFile), func(f *os.File) (err error) {
+			if err = f.Truncate(int64(s.diskMiB) << 20); err == nil {
+				rec.Disk, err = copyMemory(ctx, f, newLayers(s.scratch, nil, nil))
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
 	}
 	devices, err := readAll(s.devices)
 	if err != nil {
@@ -67,23 +72,10 @@ func (s *state) store(ctx context.Context, dir string) error {
 	}
 	sum := sha256.Sum256(devices)
 	rec.Devices = hex.EncodeToString(sum[:])
-	if err := writeFile(filepath.Join(dir, devicesFile), func(f *os.File) error { _, err := f.Write(devices); return err }); err != nil {
+	if err := durable.WriteFile(filepath.Join(dir, devicesFile), func(f *os.File) error { _, err := f.Write(devices); return err }); err != nil {
 		return err
 	}
 	return sandbox.WriteRecord(filepath.Join(dir, machineFile), rec)
-}
-
-// writeFile makes a file that is on the disk when it returns.
-func writeFile(name string, write func(*os.File) error) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	err = write(f)
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
 }
 
 // Load reads a state; see [sandbox.Snapshotter].
@@ -100,7 +92,7 @@ func load(ctx context.Context, dir string) (_ *state, err error) {
 	if err := sandbox.ReadRecord(filepath.Join(dir, machineFile), &rec); err != nil {
 		return nil, err
 	}
-	s := &state{isolation: rec.Isolation, cpus: rec.CPUs, memoryMiB: rec.MemoryMiB}
+	s := &state{isolation: rec.Isolation, cpus: rec.CPUs, memoryMiB: rec.MemoryMiB, diskMiB: rec.DiskMiB}
 	defer func() {
 		if err != nil {
 			s.Close()
@@ -108,6 +100,11 @@ func load(ctx context.Context, dir string) (_ *state, err error) {
 	}()
 	if s.devices, err = loadDevices(filepath.Join(dir, devicesFile), rec.Devices); err != nil {
 		return nil, err
+	}
+	if rec.DiskMiB > 0 {
+		if s.scratch, err = loadScratch(ctx, filepath.Join(dir, diskFile), int64(rec.DiskMiB)<<20, rec.Disk); err != nil {
+			return nil, err
+		}
 	}
 	s.memory, err = loadMemory(ctx, filepath.Join(dir, ramFile), int64(rec.MemoryMiB)<<20, rec.Memory)
 	return s, err
@@ -130,26 +127,11 @@ func loadDevices(name, want string) (*os.File, error) {
 }
 
 func loadMemory(ctx context.Context, name string, size int64, want string) (*os.File, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() != size {
-		return nil, fmt.Errorf("%w: %s is damaged: it has %d bytes, not %d", sandbox.ErrUnusable, ramFile, info.Size(), size)
-	}
 	m, err := newMemory("guest memory", size)
 	if err != nil {
 		return nil, err
 	}
-	digest, err := copyMemory(ctx, m, f)
-	if err == nil && digest != want {
-		err = fmt.Errorf("%w: %s is damaged: its digest is not what was stored", sandbox.ErrUnusable, ramFile)
-	}
+	err = loadInto(ctx, m, name, size, want)
 	if err == nil {
 		err = seal(m)
 	}
@@ -158,6 +140,39 @@ func loadMemory(ctx context.Context, name string, size int64, want string) (*os.
 		return nil, err
 	}
 	return m, nil
+}
+
+func loadScratch(ctx context.Context, name string, size int64, want string) (*os.File, error) {
+	d, err := newScratch(size)
+	if err != nil {
+		return nil, err
+	}
+	if err := loadInto(ctx, d, name, size, want); err != nil {
+		d.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// loadInto copies a file of that size and digest into dst, which is empty.
+func loadInto(ctx context.Context, dst *os.File, name string, size int64, want string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Size() != size {
+		return fmt.Errorf("%w: %s is damaged: it has %d bytes, not %d", sandbox.ErrUnusable, filepath.Base(name), info.Size(), size)
+	}
+	digest, err := copyMemory(ctx, dst, newLayers(f, nil, nil))
+	if err == nil && digest != want {
+		err = fmt.Errorf("%w: %s is damaged: its digest is not what was stored", sandbox.ErrUnusable, filepath.Base(name))
+	}
+	return err
 }
 
 func readAll(f *os.File) ([]byte, error) {

@@ -27,7 +27,7 @@ func idleMachine(t *testing.T) (m *machine, monitor *net.UnixConn, commands <-ch
 		t.Fatal(err)
 	}
 	m.door = door
-	if m.child, err = startChild(exec.Command("sleep", "1000"), nil, nil, false); err != nil {
+	if m.child, err = startChild(exec.Command("sleep", "1000"), nil, childOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	theirs, ours, err := socketPair("qmp")

@@ -18,7 +18,7 @@ func Config() sandbox.Config {
 		Image:     "fake",
 		Kernel:    "kernel",
 		Initramfs: "initramfs",
-		Root:      sandbox.Disk{Path: "root", Format: "squashfs"},
+		Root:      sandbox.RootfsBlock{Path: "root", Format: "squashfs"},
 		Screen:    desktop.Size{Width: 640, Height: 480},
 	}
 }
@@ -33,8 +33,9 @@ type Backend struct {
 	// Desktop.
 	Guest func(ctx context.Context, g *Guest) error
 
-	// StartErr, when not nil, is what Start fails with.
-	StartErr error
+	// StartErr and SaveErr, when not nil, are what Start and the Save of a machine
+	// fail with.
+	StartErr, SaveErr error
 
 	running atomic.Int32
 }
@@ -43,7 +44,19 @@ type Backend struct {
 type Guest struct {
 	Boot desktop.Boot // what it was told at boot, or last
 	Note string       // what it was told to remember, by an exec of "note TEXT"
-	m    *machine
+
+	// Hangs says that its browser shows nothing.
+	Hangs bool
+
+	// Card is the network card that the machine has, nil for none.
+	Card *desktop.Network
+
+	// Link is the guest's end of the card's cable: one Ethernet frame is
+	// written, and read, at a time. It is nil without a card.
+	Link net.Conn
+
+	m       *machine
+	browses bool // a browser was started
 }
 
 // Saved returns how often the guest was saved. Each time its connections end.
@@ -91,11 +104,15 @@ func (b *Backend) Start(_ context.Context, _ sandbox.Config, boot desktop.Boot, 
 	if onStep != nil {
 		onStep("start fake guest")
 	}
-	return b.run(&Guest{Boot: boot}), nil
+	return b.run(&Guest{Boot: boot}, boot.Network), nil
 }
 
-func (b *Backend) run(g *Guest) *machine {
-	m := &machine{incoming: make(chan net.Conn), done: make(chan struct{}), guest: g}
+func (b *Backend) run(g *Guest, card *desktop.Network) *machine {
+	m := &machine{backend: b, incoming: make(chan net.Conn), dialled: make(chan dialled), done: make(chan struct{}), guest: g}
+	if card != nil {
+		g.Card = card
+		m.frames, g.Link = net.Pipe()
+	}
 	g.m = m
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	program := b.Guest
@@ -107,6 +124,10 @@ func (b *Backend) run(g *Guest) *machine {
 		defer close(m.done)
 		defer b.running.Add(-1)
 		err := program(m.ctx, m.guest)
+		if card != nil {
+			g.Link.Close()
+			m.frames.Close()
+		}
 		if m.ctx.Err() == nil {
 			m.err = err
 		}
@@ -117,12 +138,15 @@ func (b *Backend) run(g *Guest) *machine {
 
 // machine is one running guest.
 type machine struct {
+	backend  *Backend
 	ctx      context.Context
 	cancel   context.CancelFunc
 	incoming chan net.Conn
+	dialled  chan dialled
 	done     chan struct{}
 	err      error // after done
 	guest    *Guest
+	frames   net.Conn // nil without a network card
 
 	mu      sync.Mutex
 	console bytes.Buffer
@@ -131,6 +155,9 @@ type machine struct {
 }
 
 func (m *machine) Isolation() sandbox.Isolation { return sandbox.IsolationEmulated }
+
+// Frames implements [sandbox.Networked].
+func (m *machine) Frames() net.Conn { return m.frames }
 
 func (m *machine) Accept(ctx context.Context) (net.Conn, error) {
 	select {

@@ -45,6 +45,23 @@ func (g *Guest) run(command string) string {
 	return command
 }
 
+// browse starts a browser, which shows a blank page.
+func (g *Guest) browse() {
+	g.m.mu.Lock()
+	defer g.m.mu.Unlock()
+	g.browses = true
+}
+
+// windows are those of the desktop.
+func (g *Guest) windows() []desktop.Window {
+	g.m.mu.Lock()
+	defer g.m.mu.Unlock()
+	if !g.browses || g.Hangs {
+		return nil
+	}
+	return []desktop.Window{{ID: 1, Title: "New tab - Browser", Region: desktop.Rect{X1: 1, Y1: 1}}}
+}
+
 // take makes the guest what the host says that it is now.
 func (g *Guest) take(boot desktop.Boot) {
 	g.m.mu.Lock()
@@ -132,6 +149,10 @@ func (s *server) answer(id uint32, req desktop.Request) error {
 		if a.At != nil {
 			s.pointer = *a.At
 		}
+	case desktop.OpenURL:
+		s.self.browse()
+	case desktop.ListWindows:
+		resp.Windows = s.self.windows()
 	case desktop.Exec:
 		output = []byte(s.self.run(a.Command))
 		resp.Exec = &desktop.Output{StdoutLen: len(output), StdoutTotal: int64(len(output))}
@@ -175,7 +196,7 @@ func (s *server) respond(id uint32, o desktop.Observe, resp desktop.Response, ou
 		resp.Frame, payload = s.frame()
 	}
 	if o.Mode == desktop.ObserveSettled {
-		resp.Settle = &desktop.Settled{Reason: desktop.SettleQuiet}
+		resp.Settle = &desktop.Settled{Reason: desktop.SettleQuiet, QuietMS: 180, LimitMS: 3000}
 	}
 	return s.guest.WriteResponse(id, resp, append(payload, output...))
 }

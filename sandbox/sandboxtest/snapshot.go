@@ -32,7 +32,7 @@ func (b *Backend) Resume(_ context.Context, _ sandbox.Config, boot desktop.Boot,
 	if onStep != nil {
 		onStep("resume fake guest")
 	}
-	return b.run(&Guest{Boot: saved.Boot, Note: saved.Note}), nil
+	return b.run(&Guest{Boot: saved.Boot, Note: saved.Note}, boot.Network), nil
 }
 
 // Save ends the guest's connections and returns what it is and remembers.
@@ -41,6 +41,9 @@ func (m *machine) Save(ctx context.Context) (sandbox.State, error) {
 	defer m.mu.Unlock()
 	if m.ctx.Err() != nil {
 		return nil, errors.New("the machine has ended")
+	}
+	if m.backend.SaveErr != nil {
+		return nil, m.backend.SaveErr
 	}
 	m.saved++
 	for _, c := range m.conns {
@@ -75,7 +78,7 @@ func (s *state) Store(_ context.Context, dir string) error {
 func (s *state) Standstill() time.Duration { return 0 }
 
 // Size returns 1.
-func (s *state) Size() int64 { return 1 }
+func (s *state) Size() int64 { return 200 << 20 }
 
 // Close has later uses fail.
 func (s *state) Close() error {

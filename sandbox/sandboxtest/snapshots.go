@@ -19,17 +19,20 @@ import (
 	"github.com/vmette/vmette-mcp/sandbox"
 )
 
-// maxResumedClockError is how far the clock of a guest that was started from a
-// saved state may be from its host's.
-const maxResumedClockError = time.Second
+// maxClockError is how far a guest's clock may be from its host's when it has been
+// booted, saved, or started from a saved state.
+const maxClockError = time.Second
 
 // testSnapshots checks what is promised of saved machines: that those which start
 // from one are as it was, share nothing with each other, and leave it alone.
 func testSnapshots(t *testing.T, b sandbox.Snapshotter, cfg sandbox.Config) {
 	ears := &Eavesdropper{Backend: b}
+	cfg.Authorities = [][]byte{NewAuthority(t).Certificate}
 	parent := boot(t, ears, cfg)
 	shell(t, parent, "echo saved >~/saved; sleep 1000 >/dev/null 2>&1 & echo $! >~/pid")
+	shell(t, parent, "sudo date -s '-10 seconds'") // as if it had stood still for that long
 	snap := snapshot(t, parent)
+	askClock(t, parent)
 	if res := do(t, parent, desktop.CursorPosition{}, desktop.Observe{}); len(res.Notices) > 0 {
 		t.Errorf("after it was saved, the machine tells %q", res.Notices)
 	}
@@ -75,6 +78,8 @@ func testSnapshots(t *testing.T, b sandbox.Snapshotter, cfg sandbox.Config) {
 		if got := shell(t, s, "hostname"); got != "renamed" {
 			t.Errorf("after the agent was killed, the hostname is %q", got)
 		}
+		// It trusts whom the one that was saved did.
+		shell(t, s, "openssl verify /usr/local/share/ca-certificates/vmette-1.crt")
 	})
 
 	t.Run("Again", func(t *testing.T) {
@@ -178,6 +183,14 @@ func resumeTwo(t *testing.T, b sandbox.Snapshotter, snap *sandbox.Snapshot) (pai
 	return pair
 }
 
+// askClock compares the guest's clock with the host's.
+func askClock(t *testing.T, s *sandbox.Session) {
+	t.Helper()
+	before := time.Now()
+	said := shell(t, s, "date +%s.%N")
+	checkClock(t, said, before, time.Now())
+}
+
 // checkClock compares what a guest said of its time at some moment in between.
 func checkClock(t *testing.T, said string, before, after time.Time) {
 	t.Helper()
@@ -187,7 +200,7 @@ func checkClock(t *testing.T, said string, before, after time.Time) {
 		return
 	}
 	clock := time.UnixMicro(int64(sec * 1e6))
-	if clock.Before(before.Add(-maxResumedClockError)) || clock.After(after.Add(maxResumedClockError)) {
+	if clock.Before(before.Add(-maxClockError)) || clock.After(after.Add(maxClockError)) {
 		t.Errorf("the guest's clock says %v, the host's %v to %v", clock, before, after)
 	}
 }

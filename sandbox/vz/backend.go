@@ -26,7 +26,10 @@ type Backend struct {
 	log   *slog.Logger
 }
 
-var _ sandbox.Snapshotter = (*Backend)(nil)
+var (
+	_ sandbox.Snapshotter = (*Backend)(nil)
+	_ sandbox.Sharer      = (*Backend)(nil)
+)
 
 // New returns a backend. Where there is no such framework its Start fails with an
 // error that matches [sandbox.ErrUnsupported]; see [Inspect].
@@ -74,7 +77,7 @@ func (b *Backend) Resume(ctx context.Context, cfg sandbox.Config, boot desktop.B
 	if !ok {
 		return nil, fmt.Errorf("%w: the state is not one of this backend", sandbox.ErrInvalidConfig)
 	}
-	if err := b.hv.saves(); err != nil {
+	if err := errors.Join(b.hv.saves(), canSave(cfg)); err != nil {
 		return nil, err
 	}
 	return b.start(ctx, cfg, boot, own, dir, onStep)
@@ -88,6 +91,9 @@ func (b *Backend) start(ctx context.Context, cfg sandbox.Config, boot desktop.Bo
 	}
 	if err := b.hv.usable(); err != nil {
 		return nil, err
+	}
+	if cfg.ScratchMiB > 0 {
+		return nil, fmt.Errorf("%w: a scratch disk takes mkfs.ext4, which macOS does not have: leave it out, and what is written goes to the guest's memory", sandbox.ErrUnsupported)
 	}
 	if s != nil {
 		if err := s.fits(cfg); err != nil {
@@ -116,7 +122,7 @@ func (b *Backend) start(ctx context.Context, cfg sandbox.Config, boot desktop.Bo
 // Fingerprint implements [sandbox.Snapshotter]. The framework restores nothing
 // that another Mac has saved, nor what it finds incompatible after an update.
 func (b *Backend) Fingerprint(_ context.Context, cfg sandbox.Config) (string, error) {
-	if err := errors.Join(b.hv.usable(), b.hv.saves()); err != nil {
+	if err := errors.Join(b.hv.usable(), b.hv.saves(), canSave(cfg)); err != nil {
 		return "", err
 	}
 	s := newSpec(cfg.WithDefaults(), "", "")

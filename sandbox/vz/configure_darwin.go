@@ -7,6 +7,8 @@ import (
 	"fmt"
 
 	"github.com/Code-Hex/vz/v3"
+
+	"github.com/vmette/vmette-mcp/sandbox"
 )
 
 // configure makes the framework's objects of s, on the machine's own console, and
@@ -21,7 +23,7 @@ func (m *appleVM) configure(s spec) (*vz.VirtualMachineConfiguration, error) {
 		return nil, fmt.Errorf("configure machine: %w", err)
 	}
 	for _, add := range []func(*vz.VirtualMachineConfiguration, spec) error{
-		m.addPlatform, addDisks, m.addConsole, addEntropy, addBalloon, addVsock,
+		m.addPlatform, addDisks, m.addConsole, addEntropy, addBalloon, addVsock, addShares, addCard,
 	} {
 		if err := add(config, s); err != nil {
 			return nil, err
@@ -59,11 +61,11 @@ func (m *appleVM) addPlatform(config *vz.VirtualMachineConfiguration, s spec) (e
 func addDisks(config *vz.VirtualMachineConfiguration, s spec) error {
 	var devices []vz.StorageDeviceConfiguration
 	for _, d := range s.disks {
-		image, err := vz.NewDiskImageStorageDeviceAttachment(d.path, d.readOnly)
+		storage, err := attach(d)
 		if err != nil {
 			return fmt.Errorf("open disk %s: %w", d.path, err)
 		}
-		device, err := vz.NewVirtioBlockDeviceConfiguration(image)
+		device, err := vz.NewVirtioBlockDeviceConfiguration(storage)
 		if err != nil {
 			return fmt.Errorf("configure disk %s: %w", d.path, err)
 		}
@@ -71,6 +73,20 @@ func addDisks(config *vz.VirtualMachineConfiguration, s spec) error {
 	}
 	config.SetStorageDevicesVirtualMachineConfiguration(devices)
 	return nil
+}
+
+// devicesSince is the first macOS whose framework takes block devices.
+const devicesSince = 14
+
+func attach(d disk) (vz.StorageDeviceAttachment, error) {
+	if d.device == nil {
+		return vz.NewDiskImageStorageDeviceAttachment(d.path, d.readOnly)
+	}
+	a, err := vz.NewDiskBlockDeviceStorageDeviceAttachment(d.device, d.readOnly, vz.DiskSynchronizationModeFull)
+	if errors.Is(err, vz.ErrUnsupportedOSVersion) {
+		return nil, fmt.Errorf("%w: a block device as a disk needs macOS %d or later: use an image", sandbox.ErrUnsupported, devicesSince)
+	}
+	return a, err
 }
 
 func (m *appleVM) addConsole(config *vz.VirtualMachineConfiguration, _ spec) error {
@@ -110,5 +126,51 @@ func addVsock(config *vz.VirtualMachineConfiguration, _ spec) error {
 		return fmt.Errorf("configure vsock: %w", err)
 	}
 	config.SetSocketDevicesVirtualMachineConfiguration([]vz.SocketDeviceConfiguration{device})
+	return nil
+}
+
+func addShares(config *vz.VirtualMachineConfiguration, s spec) error {
+	var devices []vz.DirectorySharingDeviceConfiguration
+	for _, d := range s.shares {
+		directory, err := vz.NewSharedDirectory(d.path, d.readOnly)
+		if err != nil {
+			return fmt.Errorf("open share %s: %w", d.tag, err)
+		}
+		single, err := vz.NewSingleDirectoryShare(directory)
+		if err != nil {
+			return fmt.Errorf("open share %s: %w", d.tag, err)
+		}
+		device, err := vz.NewVirtioFileSystemDeviceConfiguration(d.tag)
+		if err != nil {
+			return fmt.Errorf("configure share %s: %w", d.tag, err)
+		}
+		device.SetDirectoryShare(single)
+		devices = append(devices, device)
+	}
+	config.SetDirectorySharingDevicesVirtualMachineConfiguration(devices)
+	return nil
+}
+
+func addCard(config *vz.VirtualMachineConfiguration, s spec) error {
+	if s.card == nil {
+		return nil
+	}
+	cable, err := vz.NewFileHandleNetworkDeviceAttachment(s.card.cable)
+	if err != nil {
+		return fmt.Errorf("attach network: %w", err)
+	}
+	if err := cable.SetMaximumTransmissionUnit(s.card.mtu); err != nil {
+		return fmt.Errorf("set MTU of network: %w", err)
+	}
+	device, err := vz.NewVirtioNetworkDeviceConfiguration(cable)
+	if err != nil {
+		return fmt.Errorf("configure network card: %w", err)
+	}
+	mac, err := vz.NewMACAddress(s.card.mac)
+	if err != nil {
+		return fmt.Errorf("set address of network card: %w", err)
+	}
+	device.SetMACAddress(mac)
+	config.SetNetworkDevicesVirtualMachineConfiguration([]*vz.VirtioNetworkDeviceConfiguration{device})
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/u-root/u-root/pkg/cpio"
@@ -102,6 +103,9 @@ type fakeVM struct {
 
 	dialled chan net.Conn // host's ends
 	ended   chan error    // what wait returns
+
+	// answer is what the guest does when it is dialled; nil refuses.
+	answer func(port uint32) (net.Conn, error)
 }
 
 func (v *fakeVM) identifier() []byte     { return v.id }
@@ -209,6 +213,13 @@ func (v *fakeVM) listen(port uint32) (net.Listener, error) {
 	}
 	v.listener = &fakeListener{vm: v, closed: make(chan struct{})}
 	return v.listener, nil
+}
+
+func (v *fakeVM) connect(port uint32) (net.Conn, error) {
+	if v.answer == nil {
+		return nil, refusal(errors.New("connection reset by peer"), "NSPOSIXErrorDomain", int(syscall.ECONNRESET))
+	}
+	return v.answer(port)
 }
 
 func (v *fakeVM) wait(ctx context.Context) error {

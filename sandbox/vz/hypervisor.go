@@ -22,9 +22,9 @@ type hypervisor interface {
 }
 
 // vm is one machine of the framework. Its calls are made one at a time, except
-// for wait and stop. They cannot be given up: each ends when the framework says
-// so, as it does in milliseconds, or in seconds where memory is saved or
-// restored.
+// for wait, connect and stop. They cannot be given up: each ends when the framework says
+// so, as it does in milliseconds, in seconds where memory is saved or restored,
+// or, for connect, when it pleases the guest.
 type vm interface {
 	// identifier is what a machine must have that restores a state of this one.
 	identifier() []byte
@@ -47,6 +47,10 @@ type vm interface {
 	// listen accepts what the guest dials at a port of the host. There is at most
 	// one listener at a time. Accept fails when the listener is closed.
 	listen(port uint32) (net.Listener, error)
+	// connect opens a connection to a port of the guest. It may be called by several
+	// at once, and never returns if the guest does not answer. The error matches
+	// [syscall.ECONNREFUSED] when nobody listens there.
+	connect(port uint32) (net.Conn, error)
 
 	// wait returns nil once the machine has stopped, errBroken once the framework
 	// has given it up, or the reason why ctx ended. It is called once.

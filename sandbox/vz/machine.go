@@ -20,6 +20,12 @@ import (
 // consoleSize is how many bytes are kept of a guest's console.
 const consoleSize = 64 << 10
 
+var (
+	_ sandbox.Saver     = (*machine)(nil)
+	_ sandbox.Dialer    = (*machine)(nil)
+	_ sandbox.Networked = (*machine)(nil)
+)
+
 // machine is one machine of the framework and what belongs to it.
 type machine struct {
 	hv    hypervisor
@@ -36,7 +42,9 @@ type machine struct {
 	console  *ring.Ring
 	conns    conns
 	incoming chan net.Conn
-	listener net.Listener // nil while nothing listens
+	dialling chan struct{} // holds one for each connection to the guest that is under way
+	frames   net.Conn      // our end of the network card's cable; nil without one
+	listener net.Listener  // nil while nothing listens
 
 	ctx    context.Context // of what serves the running machine
 	cancel context.CancelFunc
@@ -57,18 +65,24 @@ func (m *machine) start(ctx context.Context, onStep func(string)) error {
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.console = ring.New(consoleSize)
 	m.incoming = make(chan net.Conn, maxWaiting)
+	m.dialling = make(chan struct{}, maxDialling)
 	m.restarted, m.stopping, m.done = make(chan struct{}), make(chan struct{}), make(chan struct{})
 
 	list := []steps.Step{
 		{Name: "prepare kernel", Do: m.prepareKernel, Undo: m.removeBootFiles},
 		{Name: "write initramfs", Do: m.writeInitramfs},
+		{Name: "open disks", Do: m.openDisks, Undo: m.closeDisks},
+		{Name: "find shares", Do: m.resolveShares},
+		{Name: "open network", Do: m.openNetwork, Undo: m.closeNetwork},
 		{Name: "create machine", Do: m.create, Undo: m.discard},
 		{Name: "boot", Do: func(context.Context) error { return m.vm.start() }, Undo: m.end},
 		{Name: "listen on vsock", Do: m.listen},
 	}
 	if m.state != nil {
 		list = []steps.Step{
-			{Name: "create machine", Do: m.createLike, Undo: m.discard},
+			{Name: "describe machine", Do: m.describeLike},
+			{Name: "open disks", Do: m.openDisks, Undo: m.closeDisks},
+			{Name: "create machine", Do: m.create, Undo: m.discard},
 			{Name: "load state", Do: m.load, Undo: m.end},
 			{Name: "listen on vsock", Do: m.listen},
 			{Name: "resume", Do: func(context.Context) error { return m.vm.resume() }},
@@ -121,13 +135,6 @@ func (m *machine) removeBootFiles() {
 // create makes the machine, which does not run yet. From now on the end of its
 // console is kept, and watched for a restart.
 func (m *machine) create(context.Context) (err error) {
-	for _, d := range m.spec.disks {
-		f, err := os.Open(d.path) // the framework does not say which file it lacks
-		if err != nil {
-			return err
-		}
-		f.Close()
-	}
 	if m.vm, err = m.hv.create(m.spec); err != nil {
 		return err
 	}
@@ -140,12 +147,12 @@ func (m *machine) create(context.Context) (err error) {
 	return nil
 }
 
-// createLike creates the machine that was saved. Its kernel runs already: the
+// describeLike describes the machine that was saved. Its kernel runs already: the
 // files that it would boot from are only named.
-func (m *machine) createLike(ctx context.Context) error {
+func (m *machine) describeLike(context.Context) error {
 	m.spec = newSpec(m.cfg, m.cfg.Kernel, m.cfg.Initramfs)
 	m.spec.identifier = m.state.Identifier
-	return m.create(ctx)
+	return nil
 }
 
 // discard frees a machine that does not run, or not any more.

@@ -188,7 +188,7 @@ func TestStopWhileBooting(t *testing.T) {
 		return steps
 	}
 	all := giveUp("")
-	want := []string{"make directory", "start machine", "prepare kernel", "write initramfs", "create machine", "boot", "listen on vsock", "wait for guest agent"}
+	want := []string{"make directory", "start machine", "prepare kernel", "write initramfs", "open disks", "find shares", "open network", "create machine", "boot", "listen on vsock", "wait for guest agent"}
 	if diff := cmp.Diff(want, all); diff != "" {
 		t.Errorf("steps (-want +got):\n%s", diff)
 	}
@@ -210,6 +210,8 @@ func TestFlood(t *testing.T) {
 	}
 	defer m.Stop()
 	v := hv.last()
+	v.cancel() // its guest dials again whenever it is refused
+	v.wg.Wait()
 	refused := 0
 	const flood = 5 * maxWaiting
 	for range flood {

@@ -27,10 +27,21 @@ func (t turns) take(ctx context.Context) (give func(), err error) {
 	}
 }
 
+// canSave returns an error that matches [sandbox.ErrSnapshotUnsupported] if no
+// machine with cfg is saved, nor started from a saved one. The framework restores a
+// machine only with the devices that it was saved with, a network card with its
+// address; but what starts from a state has another address, or no card.
+func canSave(cfg sandbox.Config) error {
+	if cfg.Network.On() {
+		return fmt.Errorf("%w: on macOS a desktop with a network cannot be saved, nor start from a saved one", sandbox.ErrSnapshotUnsupported)
+	}
+	return nil
+}
+
 // Save implements [sandbox.Saver]. The state lies in a file beside the machine's
 // own directory until it is closed.
 func (m *machine) Save(ctx context.Context) (sandbox.State, error) {
-	if err := m.vm.savable(); err != nil {
+	if err := errors.Join(m.vm.savable(), canSave(m.cfg)); err != nil {
 		return nil, err
 	}
 	m.saving.Lock()

@@ -2,6 +2,7 @@ package vz
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/vmette/vmette-mcp/sandbox"
@@ -17,18 +18,13 @@ type spec struct {
 	cpus      uint
 	memory    uint64 // in bytes
 	disks     []disk // in the order in which the guest sees them, from /dev/vda on
+	shares    []share
+	card      *card // nil without a network
 
 	// identifier is what the framework tells machines apart by, opaque. A machine
 	// that goes on from a saved state must have that of the saved one. nil means a
 	// new one.
 	identifier []byte
-}
-
-// disk is a raw image. The framework takes no other format, so nothing in a
-// guest's disk can choose one.
-type disk struct {
-	path     string
-	readOnly bool
 }
 
 // newSpec returns the machine that cfg, which is valid and has its defaults,
@@ -37,10 +33,11 @@ func newSpec(cfg sandbox.Config, kernel, initramfs string) spec {
 	return spec{
 		kernel:    kernel,
 		initramfs: initramfs,
-		cmdline:   strings.Join(kernelArgs, " "),
+		cmdline:   strings.Join(append(slices.Clone(kernelArgs), cfg.Cmdline...), " "),
 		cpus:      uint(cfg.CPUs),
 		memory:    uint64(cfg.MemoryMiB) << 20,
-		disks:     []disk{{path: cfg.Root.Path, readOnly: true}},
+		disks:     disks(cfg),
+		shares:    shares(cfg),
 	}
 }
 
@@ -69,6 +66,11 @@ func (s spec) check(l limits) error {
 	}
 	if s.memory < l.minMemory || s.memory > l.maxMemory {
 		return fmt.Errorf("%w: %d MiB of memory is not between %d and %d, which this Mac gives a machine", sandbox.ErrInvalidConfig, s.memory>>20, l.minMemory>>20, l.maxMemory>>20)
+	}
+	for _, d := range s.shares {
+		if len(d.tag) > maxTag {
+			return fmt.Errorf("%w: tag %q of a share has more than the %d bytes that macOS allows", sandbox.ErrInvalidConfig, d.tag, maxTag)
+		}
 	}
 	return nil
 }

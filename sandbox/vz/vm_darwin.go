@@ -4,6 +4,7 @@ package vz
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"sync"
@@ -65,6 +66,18 @@ func (m *appleVM) listen(port uint32) (net.Listener, error) {
 	own := &listener{VirtioSocketListener: l, conns: make(chan net.Conn), closed: make(chan struct{})}
 	go own.take()
 	return own, nil
+}
+
+func (m *appleVM) connect(port uint32) (net.Conn, error) {
+	c, err := m.vsock.Connect(port)
+	var e *vz.NSError
+	if errors.As(err, &e) {
+		return nil, refusal(err, e.Domain, e.Code)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // listener is the library's, but its Accept ends when it is closed.

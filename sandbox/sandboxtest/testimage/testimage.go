@@ -74,7 +74,7 @@ func config(tb testing.TB, spec string, store *rootfs.Store, init []byte) sandbo
 		Image:     image.Name,
 		Kernel:    image.Kernel,
 		Initramfs: initramfs,
-		Root:      sandbox.Disk{Path: image.Root, Format: image.RootFormat},
+		Root:      sandbox.RootfsBlock{Path: image.Root, Format: image.RootFormat},
 	}
 }
 
