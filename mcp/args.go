@@ -87,6 +87,9 @@ func decodeArgs(params []param, raw json.RawMessage) (values, error) {
 			continue
 		}
 		got, err := p.decode(f.raw)
+		if errors.As(err, new(*unsupportedError)) {
+			return nil, err
+		}
 		if err != nil {
 			problems = append(problems, wrong(p, err))
 		}

@@ -12,7 +12,8 @@ import (
 
 // boot is a desktop on its way. Any number of calls may wait for it.
 type boot struct {
-	cancel context.CancelCauseFunc
+	cancel  context.CancelCauseFunc
+	network sandbox.Network // that was asked for, or that a desktop has which was there
 
 	mu      sync.Mutex
 	step    string
@@ -26,10 +27,28 @@ type boot struct {
 // errBootClosed is why a boot ends that its client gave up.
 var errBootClosed = errors.New("the desktop was closed while it was starting")
 
+// bootPatience is how long a call waits for a boot, which then goes on without it:
+// some clients give up a call after a minute, and would not know that.
+const bootPatience = 50 * time.Second
+
+// bootedBefore returns the boot of a desktop that is there.
+func bootedBefore(info sandbox.Info) *boot {
+	b := &boot{cancel: func(error) {}, done: make(chan struct{}), info: info, network: info.Network}
+	close(b.done)
+	return b
+}
+
+// startingError says that a desktop has not started yet, and goes on.
+type startingError struct {
+	now string // goes on, such as "booting the desktop: start qemu"
+}
+
+func (e *startingError) Error() string { return "the desktop is still starting: " + e.now }
+
 // start begins to boot a desktop, which goes on when the call that wanted it is
-// given up. It is asked for by the client, or what the conversation needs. The
-// caller holds c.mu.
-func (c *Conversation) start(cfg sandbox.Config, asked bool) (*boot, error) {
+// given up. It is asked for by the client, with a key that may be "", or what the
+// conversation needs. The caller holds c.mu.
+func (c *Conversation) start(cfg sandbox.Config, asked bool, key string) (*boot, error) {
 	if c.closed {
 		return nil, errClosed
 	}
@@ -38,13 +57,16 @@ func (c *Conversation) start(cfg sandbox.Config, asked bool) (*boot, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancelCause(c.ctx)
-	b := &boot{cancel: cancel, stepped: make(chan struct{}), done: make(chan struct{})}
+	b := &boot{cancel: cancel, network: cfg.Network, stepped: make(chan struct{}), done: make(chan struct{})}
+	c.tenant.starts(key, b)
 	c.wg.Go(func() {
 		defer cancel(nil)
+		defer c.tenant.started(key, b)
 		defer done()
 		begun := time.Now()
 		d, err := c.desktops.Create(ctx, c.owner, cfg, b.onStep)
 		if err == nil {
+			d.SetKey(key)
 			defer d.Release()
 		} else if ctx.Err() != nil {
 			err = context.Cause(ctx)
@@ -65,6 +87,9 @@ func (c *Conversation) start(cfg sandbox.Config, asked bool) (*boot, error) {
 		c.tenant.born(b.info.ID)
 		if c.own == b {
 			c.tenant.lineUp(b.info.ID, c.key)
+			if c.onOwn != nil {
+				c.onOwn(b.info.ID)
+			}
 		}
 	})
 	return b, nil
@@ -91,8 +116,11 @@ func (b *boot) ended() bool {
 // ready reports whether the desktop is there.
 func (b *boot) ready() bool { return b.ended() && b.err == nil }
 
-// wait waits until the desktop is there, and tells p of each step.
+// wait waits until the desktop is there, and tells p of each step. The error is a
+// *startingError when that takes longer than a call may.
 func (b *boot) wait(ctx context.Context, p *progress) (sandbox.Info, error) {
+	patience := time.NewTimer(bootPatience)
+	defer patience.Stop()
 	for {
 		b.mu.Lock()
 		step, stepped := b.step, b.stepped
@@ -102,14 +130,16 @@ func (b *boot) wait(ctx context.Context, p *progress) (sandbox.Info, error) {
 			return b.info, b.err
 		default:
 		}
+		now := "booting the desktop"
 		if step != "" {
-			p.tell("booting the desktop: " + desktop.PlainLine(step, 200))
-		} else {
-			p.tell("booting the desktop")
+			now += ": " + desktop.PlainLine(step, 200)
 		}
+		p.tell(now)
 		select {
 		case <-stepped:
 		case <-b.done:
+		case <-patience.C:
+			return sandbox.Info{}, &startingError{now}
 		case <-ctx.Done():
 			return sandbox.Info{}, context.Cause(ctx)
 		}

@@ -214,12 +214,16 @@ func (c *call) undone(d Desktop, res *desktop.Result, err error) *mcp.CallToolRe
 }
 
 // failed answers a call that did not get as far as an action.
-func (c *call) failed(err error) *mcp.CallToolResult { return refusal(c.explain(err)) }
+func (c *call) failed(err error) *mcp.CallToolResult {
+	c.conv.tenant.s.metrics.refuse(err)
+	return refusal(c.explain(err))
+}
 
 // explain says what went wrong and what to do next.
 func (c *call) explain(err error) string {
 	var (
 		gone     *goneError
+		starting *startingError
 		notReady *NotReadyError
 		limit    *quota.Error
 		why      = plainText(err.Error(), maxErrorText)
@@ -228,16 +232,22 @@ func (c *call) explain(err error) string {
 	case errors.As(err, &notReady):
 		return fmt.Sprintf("%s was not done: the desktop's image is still being made, which happens once: %s. Call again in half a minute; nothing else is needed.",
 			c.what, notReady.progress())
+	case errors.As(err, &starting):
+		return fmt.Sprintf("%s was not done: the desktop is still starting, which goes on (%s). Call again; nothing else is needed.", c.what, starting.now)
 	case errors.As(err, &gone) && gone.own:
 		return fmt.Sprintf("%s was not done: this conversation's desktop is gone, with everything on it (%s). Call again to start with a new one.", c.what, why)
+	case errors.As(err, &gone) && c.conv.reach == stateless:
+		return fmt.Sprintf("%s was not done: %s. Call desktop_create for a new one, and send the desktop_id that it answers with in every call; desktop_list shows the desktops there are.", c.what, why)
 	case errors.As(err, &gone):
-		return fmt.Sprintf("%s was not done: %s. desktop_list shows the desktops there are; without desktop_id this conversation's own is used.", c.what, why)
+		return fmt.Sprintf("%s was not done: %s. desktop_list shows the desktops there are, and desktop_create starts a new one; without desktop_id this conversation's own is used.", c.what, why)
 	case errors.Is(err, sandbox.ErrNoDesktop):
 		return fmt.Sprintf("%s was not done: %s. desktop_list shows the desktops there are.", c.what, why)
 	case errors.Is(err, errNoOwn):
 		return fmt.Sprintf("%s was not done: %s. desktop_list shows the desktops there are.", c.what, why)
 	case errors.As(err, &limit):
 		return fmt.Sprintf("%s was not done: %v.", c.what, limit)
+	case errors.Is(err, sandbox.ErrInvalidConfig), errors.Is(err, errOtherNetwork):
+		return fmt.Sprintf("%s was not done: %s.", c.what, why)
 	case errors.Is(err, errNoSession):
 		return fmt.Sprintf("%s was not done: %s. Call desktop_create, and send the desktop_id that it answers with in every call.", c.what, why)
 	case errors.Is(err, sandbox.ErrCapacity):

@@ -236,6 +236,12 @@ func (c *call) unsaved(err error) *mcp.CallToolResult {
 		next = "desktop_list shows them, and desktop_drop_checkpoint drops one."
 	case errors.Is(err, sandbox.ErrNoCheckpoint):
 		next = "desktop_list shows which there are, and desktop_checkpoint makes one."
+	case errors.Is(err, sandbox.ErrInUse):
+		next = "Actions and commands that are under way go on: call again once they have been answered. A command that takes long can be run in the background, where it is saved as it is."
+	case errors.Is(err, sandbox.ErrNoShelf):
+		next = "The desktop runs on. desktop_close ends a desktop that is not needed any more (desktop_list shows them)."
+	case errors.Is(err, sandbox.ErrDiskFull):
+		next = "The desktop runs on as it was. The person who runs this server can make room; until then go on without it."
 	case errors.Is(err, sandbox.ErrCapacity):
 		next = "Drop a checkpoint with desktop_drop_checkpoint or end a desktop with desktop_close (desktop_list shows them), or try again later."
 	default:

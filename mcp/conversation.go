@@ -22,6 +22,7 @@ type Conversation struct {
 	desktops Desktops
 	images   Images
 	log      *slog.Logger
+	onOwn    func(id string) // is told of each desktop that becomes the own one; nil for nobody
 
 	ctx    context.Context // of the boots; ends with the conversation
 	cancel context.CancelCauseFunc
@@ -29,8 +30,9 @@ type Conversation struct {
 
 	mu     sync.Mutex
 	closed bool
-	own    *boot           // of the conversation's own desktop; nil until it is needed
-	made   map[string]bool // desktops, and whether Close ends them
+	own    *boot              // of the conversation's own desktop; nil until it is needed
+	made   map[string]bool    // desktops, and whether Close ends them
+	held   map[string]pressed // by desktop
 
 	unclaimed []*boot // those whose desktop_create was given up, oldest first
 }
@@ -48,7 +50,8 @@ func (e *goneError) Error() string { return e.err.Error() }
 func (e *goneError) Unwrap() error { return e.err }
 
 // Close ends the conversation: boots under way are given up and the desktops that it
-// owns are ended, side by side. It returns when they are gone or ctx is
+// owns are ended, side by side; on those that stay, what it has left pressed is
+// released. It returns when they are gone or ctx is
 // done; a boot that is not given up by then is left to the owner of Desktops.
 func (c *Conversation) Close(ctx context.Context) error {
 	c.mu.Lock()
@@ -62,13 +65,17 @@ func (c *Conversation) Close(ctx context.Context) error {
 
 	defer c.tenant.leave(c)
 	ends := c.ends()
-	errs := make(chan error, len(ends))
+	held := c.heldBeside(ends)
+	errs := make(chan error, len(ends)+len(held))
 	for _, id := range ends {
-		go func() { errs <- c.desktops.End(ctx, c.owner, id) }()
+		go func() { errs <- doing("end desktop", c.desktops.End(ctx, c.owner, id)) }()
 	}
-	for range ends {
-		if err := <-errs; err != nil && !errors.Is(err, sandbox.ErrNoDesktop) {
-			all = append(all, fmt.Errorf("end desktop: %w", err))
+	for _, id := range held {
+		go func() { errs <- doing("release what is held down on a desktop", c.letGo(ctx, id)) }()
+	}
+	for range cap(errs) {
+		if err := <-errs; !errors.Is(err, sandbox.ErrNoDesktop) {
+			all = append(all, err)
 		}
 	}
 	return errors.Join(all...)
@@ -84,6 +91,15 @@ func (c *Conversation) ends() (ids []string) {
 		}
 	}
 	return ids
+}
+
+// disown leaves all desktops of the conversation to the owner of Desktops.
+func (c *Conversation) disown() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id := range c.made {
+		c.made[id] = false
+	}
 }
 
 // Empty reports whether nothing ends with the conversation.
@@ -109,23 +125,30 @@ func wait(ctx context.Context, wg *sync.WaitGroup) error {
 	}
 }
 
+// named returns id, or for "" that of the conversation's own desktop, which it boots
+// when there is none.
+func (c *Conversation) named(ctx context.Context, id string, p *progress) (string, error) {
+	switch {
+	case id != "":
+		return id, nil
+	case c.reach == stateless:
+		return "", errNoSession
+	}
+	b, err := c.ownBoot(ctx)
+	if err != nil {
+		return "", err
+	}
+	info, err := b.wait(ctx, p)
+	return info.ID, err
+}
+
 // use leases the desktop with this id, or for "" the conversation's own, which
 // it boots when there is none.
 func (c *Conversation) use(ctx context.Context, id string, p *progress) (Desktop, error) {
 	own := id == ""
-	if own && c.reach == stateless {
-		return nil, errNoSession
-	}
-	if own {
-		b, err := c.ownBoot(ctx)
-		if err != nil {
-			return nil, err
-		}
-		info, err := b.wait(ctx, p)
-		if err != nil {
-			return nil, err
-		}
-		id = info.ID
+	id, err := c.named(ctx, id, p)
+	if err != nil {
+		return nil, err
 	}
 	d, err := c.desktops.Acquire(ctx, c.owner, id)
 	if errors.Is(err, sandbox.ErrNoDesktop) {
@@ -163,7 +186,7 @@ func (c *Conversation) ownBoot(ctx context.Context) (*boot, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.own == nil {
-		if c.own, err = c.start(cfg, false); err != nil {
+		if c.own, err = c.start(cfg, false, ""); err != nil {
 			return nil, err
 		}
 	}
@@ -172,42 +195,49 @@ func (c *Conversation) ownBoot(ctx context.Context) (*boot, error) {
 
 // create starts a desktop that the client asked for. It becomes the
 // conversation's own when there is none yet. A client that gave up an earlier
-// call, as some do after a minute, gets what that one started, and so does one
-// that sends the key of an earlier call; "" is none.
-func (c *Conversation) create(ctx context.Context, key string) (b *boot, own bool, err error) {
+// call, as some do after a minute, or was told to call again, gets what that one
+// started if it is to reach the same, and so does one that sends the key of an earlier
+// call; "" is none. It has the network n, or for nil that of new desktops.
+func (c *Conversation) create(ctx context.Context, key string, n *sandbox.Network) (b *boot, own bool, err error) {
 	cfg, err := c.images.Config(ctx)
 	if err != nil {
 		return nil, false, err
+	}
+	if n != nil {
+		cfg.Network = *n
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if key != "" {
 		c.tenant.keying.Lock()
 		defer c.tenant.keying.Unlock()
-		if b := c.tenant.withKey(key); b != nil {
-			return b, b == c.own, nil
+		if b := c.tenant.withKey(key); b != nil && n != nil && b.network != *n {
+			return nil, false, errOtherNetwork
+		} else if b != nil {
+			return b, b == c.own || b.ready() && c.isOwn(b.info.ID), nil
 		}
 	}
-	for key == "" && len(c.unclaimed) > 0 {
-		b, c.unclaimed = c.unclaimed[0], c.unclaimed[1:]
+	for i := 0; key == "" && i < len(c.unclaimed); {
+		if b = c.unclaimed[i]; b.network != cfg.Network {
+			i++
+			continue
+		}
+		c.unclaimed = slices.Delete(c.unclaimed, i, i+1)
 		if _, made := c.made[b.info.ID]; made || !b.ended() {
 			return b, b == c.own, nil
 		}
 	}
-	if b, err = c.start(cfg, true); err != nil {
+	if b, err = c.start(cfg, true, key); err != nil {
 		return nil, false, err
 	}
 	if own = c.own == nil && c.reach != stateless; own {
 		c.own = b
 	}
-	if key != "" {
-		c.tenant.rememberKey(key, b)
-	}
 	return b, own, nil
 }
 
-// giveUp is told that the client gave up the call that made b, and so never
-// learned its id.
+// giveUp is told that the call that made b was given up, by the client or because it
+// took too long, so that nobody learned its id.
 func (c *Conversation) giveUp(b *boot) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -249,6 +279,7 @@ func (c *Conversation) forget(id string) (own bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.made, id)
+	delete(c.held, id)
 	c.tenant.forget(id)
 	if own = c.isOwn(id); own {
 		c.own = nil

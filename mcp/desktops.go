@@ -23,6 +23,10 @@ type Desktops interface {
 	// List describes owner's desktops, oldest first.
 	List(owner string) []sandbox.Info
 
+	// Count returns how many desktops of all owners run, and how many are
+	// suspended.
+	Count() (running, suspended int)
+
 	// End stops owner's desktop and returns when it is gone or ctx is done.
 	End(ctx context.Context, owner, id string) error
 
@@ -47,6 +51,18 @@ type Desktops interface {
 
 	// Fork starts another desktop of owner's from one as it is, and leases it.
 	Fork(ctx context.Context, owner, id string, onStep func(step string)) (Desktop, error)
+
+	// SetNetwork changes where owner's desktop may reach. The error matches
+	// [sandbox.ErrInvalidConfig] when it may not be changed to that.
+	SetNetwork(ctx context.Context, owner, id string, n sandbox.Network) error
+
+	// NetworkLog returns the last entries of the log of the network of owner's
+	// desktop, oldest first.
+	NetworkLog(owner, id string) ([]sandbox.NetworkEntry, error)
+
+	// NetworkTotals returns how much went over the networks of all desktops of all
+	// owners so far.
+	NetworkTotals() sandbox.NetworkTotals
 }
 
 // Desktop is a leased desktop. It must be safe for concurrent use.
@@ -59,6 +75,9 @@ type Desktop interface {
 
 	// Screen returns what is known of the screen.
 	Screen() Screen
+
+	// SetKey has the desktop bear a key in lists; see [sandbox.Lease.SetKey].
+	SetKey(key string)
 
 	// Release ends the lease. It may be called more than once.
 	Release()

@@ -38,7 +38,8 @@ var update = flag.Bool("update", false, "write the golden files anew")
 //
 // Pictures are written as their format and size. A script whose name begins with
 // a profile is played to a server of that profile, and one whose name ends with
-// "saving" to one that makes checkpoints by itself.
+// "saving" to one that makes checkpoints by itself, and with "networked" to one whose
+// desktops may have a network.
 func TestDialogues(t *testing.T) {
 	files, err := filepath.Glob("testdata/dialogue/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -52,7 +53,7 @@ func TestDialogues(t *testing.T) {
 			}
 			var got []txtar.File
 			for _, f := range ar.Files {
-				got = append(got, txtar.File{Name: f.Name, Data: play(t, configOf(f.Name), f.Data)})
+				got = append(got, txtar.File{Name: f.Name, Data: play(t, configOf(f.Name), strings.Contains(name, "execute"), f.Data)})
 			}
 			if *update {
 				ar.Files = got
@@ -72,7 +73,7 @@ func TestDialogues(t *testing.T) {
 
 // configOf returns what the name of a script asks for.
 func configOf(name string) Config {
-	c := Config{Profile: ProfileToolset, Save: strings.HasSuffix(name, " saving")}
+	c := Config{Profile: ProfileToolset, Save: strings.HasSuffix(name, " saving"), Network: strings.HasSuffix(name, " networked")}
 	word, _, _ := strings.Cut(name, " ")
 	if p := Profile(word); slices.Contains(Profiles, p) {
 		c.Profile = p
@@ -93,9 +94,13 @@ type dialogue struct {
 	release func() // lets keys go on that are held
 }
 
-// play plays a script and returns it with what the server said.
-func play(t *testing.T, cfg Config, script []byte) []byte {
+// play plays a script and returns it with what the server said. With executes there is
+// the tool execute.
+func play(t *testing.T, cfg Config, executes bool, script []byte) []byte {
 	host := newFakeHost()
+	if executes {
+		cfg.Programs = fakePrograms{host}
+	}
 	in, out, end := serveConfig(t, host, cfg)
 	d := &dialogue{t: t, host: host, in: in, out: bufio.NewScanner(out)}
 	d.out.Buffer(nil, maxMessage)
@@ -167,6 +172,14 @@ func idOf(message []byte) string {
 	return string(m.ID)
 }
 
+// saveErrors are what keeps a desktop from being saved, by the commands that say so.
+var saveErrors = map[string]error{
+	"unsupported": sandbox.ErrUnsupported,
+	"in-use":      sandbox.ErrInUse,
+	"no-shelf":    sandbox.ErrNoShelf,
+	"disk-full":   sandbox.ErrDiskFull,
+}
+
 // happen lets something happen on the host.
 func (d *dialogue) happen(command string) {
 	word, rest, _ := strings.Cut(command, " ")
@@ -187,10 +200,12 @@ func (d *dialogue) happen(command string) {
 		d.host.bootErr = fmt.Errorf("%w: step %q: %s", sandbox.ErrStartFailed, "start qemu", rest)
 	case "boot-works":
 		d.host.bootErr = nil
+	case "network":
+		d.host.network = sandbox.Network{Mode: "allow", Allow: rest}
 	case "no-image":
 		d.host.imageErr = &NotReadyError{Phase: "install packages", Done: 123, Total: 290, Detail: rest}
-	case "unsupported":
-		d.host.saveErr = fmt.Errorf("%w: %s", sandbox.ErrUnsupported, rest)
+	case "unsupported", "in-use", "no-shelf", "disk-full":
+		d.host.saveErr = fmt.Errorf("%w: %s", saveErrors[word], rest)
 	case "image":
 		d.host.imageErr = nil
 	case "fail":
@@ -263,7 +278,7 @@ func serve(t testing.TB, host *fakeHost) (in io.WriteCloser, out io.Reader, end 
 // serveConfig is like serve for a server with options of cfg.
 func serveConfig(t testing.TB, host *fakeHost, cfg Config) (in io.WriteCloser, out io.Reader, end func() error) {
 	t.Helper()
-	cfg.Desktops, cfg.Images, cfg.Version = host, host, "test"
+	cfg.Desktops, cfg.Images, cfg.Runner, cfg.Version = host, host, host, "test"
 	s, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -22,7 +22,10 @@ type fakeHost struct {
 	steps    chan string   // when not nil, steps of boots at the gate
 	imageErr error
 	bootErr  error
-	saveErr  error // of all that has to do with checkpoints
+	saveErr  error               // of all that has to do with checkpoints
+	ended    chan string         // when not nil, gets the id of each desktop that was ended
+	executes chan sandbox.Config // when not nil, is sent what hangs when that begins and ends
+	network  sandbox.Network     // of new desktops, and the most that any may have
 	do       func(ctx context.Context, d *fakeDesktop, a desktop.Action, o desktop.Observe) (*desktop.Result, error)
 
 	mu     sync.Mutex
@@ -62,7 +65,7 @@ type fakeDesktop struct {
 }
 
 func (h *fakeHost) Config(context.Context) (sandbox.Config, error) {
-	return sandbox.Config{Image: "fake"}, h.imageErr
+	return sandbox.Config{Image: "fake", Network: h.network}, h.imageErr
 }
 
 func (h *fakeHost) Create(ctx context.Context, owner string, cfg sandbox.Config, onStep func(string)) (Desktop, error) {
@@ -86,12 +89,15 @@ func (h *fakeHost) Create(ctx context.Context, owner string, cfg sandbox.Config,
 	if h.bootErr != nil {
 		return nil, h.bootErr
 	}
+	if err := h.permits(cfg.Network); err != nil {
+		return nil, err
+	}
 	d := &fakeDesktop{
 		host:  h,
 		owner: owner,
 		info: sandbox.Info{
 			ID: fmt.Sprintf("desk-%d", n), Size: h.screen, Image: cfg.Image, Backend: "fake",
-			Isolation: sandbox.IsolationEmulated, Created: time.Date(2026, 1, 2, 3, 4, n, 0, time.UTC),
+			Isolation: sandbox.IsolationEmulated, Created: time.Date(2026, 1, 2, 3, 4, n, 0, time.UTC), Network: cfg.Network,
 		},
 		mirror:  new(desktop.Mirror),
 		colour:  1,
@@ -138,6 +144,12 @@ func (h *fakeHost) List(owner string) (list []sandbox.Info) {
 	return list
 }
 
+func (h *fakeHost) Count() (running, suspended int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.live), 0
+}
+
 func (h *fakeHost) End(_ context.Context, owner, id string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -145,6 +157,9 @@ func (h *fakeHost) End(_ context.Context, owner, id string) error {
 		return err
 	}
 	h.remove(id, "it was closed")
+	if h.ended != nil {
+		h.ended <- id
+	}
 	return nil
 }
 
@@ -165,6 +180,12 @@ func (h *fakeHost) last() *fakeDesktop {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.live[len(h.live)-1]
+}
+
+func (d *fakeDesktop) SetKey(key string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.info.Key = key
 }
 
 type fakeLease struct {
@@ -290,7 +311,7 @@ func (d *fakeDesktop) obey(a desktop.Action, res *desktop.Result) error {
 // observe shows the screen as asked.
 func (d *fakeDesktop) observe(res *desktop.Result, o desktop.Observe) {
 	if o.Mode == desktop.ObserveSettled {
-		res.Settle = &desktop.Settled{Reason: desktop.SettleQuiet, ElapsedMS: 120, Changed: d.settled != d.colour || d.spots != nil, Rects: d.spots}
+		res.Settle = &desktop.Settled{Reason: desktop.SettleQuiet, ElapsedMS: 120, QuietMS: 100, LimitMS: 3000, Changed: d.settled != d.colour || d.spots != nil, Rects: d.spots}
 	}
 	if o.Mode == desktop.ObserveSettled || o.Mode == desktop.ObserveNow {
 		res.Frame = d.look()

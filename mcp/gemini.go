@@ -161,13 +161,6 @@ var geminiUnsupported = map[string]string{
 	"go_forward":       `key_combination with "Alt+Right" goes forward in the browser once its window has the focus`,
 }
 
-// UnsupportedOutcome is the structured content of a tool that a profile knows but
-// that is nothing a desktop can do.
-type UnsupportedOutcome struct {
-	Code    string `json:"code" jsonschema:"always unsupported"`
-	Instead string `json:"instead" jsonschema:"what to do instead"`
-}
-
 // geminiTools returns the tools of the profile.
 func geminiTools() []tool {
 	var list []tool
@@ -191,17 +184,14 @@ func geminiTools() []tool {
 func unsupported(name, instead string) tool {
 	return tool{
 		name:        name,
-		description: "Not supported: it controls a browser, and this is a desktop. Instead: " + instead + ".",
+		description: "Not supported: it " + controlsBrowser + ". Instead: " + instead + ".",
 		params:      []param{intent, consent, desktopID},
 		example:     `{}`,
 		hints:       look,
 		output:      UnsupportedOutcome{},
 		run: func(ctx context.Context, _ *call, _ values) *mcp.CallToolResult {
 			rpc.ArrivalOf(ctx).Pass(nil)
-			r := result(UnsupportedOutcome{"unsupported", instead},
-				fmt.Sprintf("%s was not done: it controls a browser, and this is a desktop. Instead: %s.", name, instead))
-			r.IsError = true
-			return r
+			return (&unsupportedError{name, controlsBrowser, instead}).answer()
 		},
 	}
 }

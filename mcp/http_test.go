@@ -8,10 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -27,9 +29,10 @@ import (
 
 // web is a server over HTTP and a client of it.
 type web struct {
-	t   *testing.T
-	url string
-	end func() error // tells it to end and waits
+	t      *testing.T
+	url    string
+	client http.RoundTripper
+	end    func() error // tells it to end and waits
 
 	calls atomic.Int64 // whose number is the id of the last one
 }
@@ -37,7 +40,13 @@ type web struct {
 // serveHTTP serves a host over HTTP until the test ends.
 func serveHTTP(t *testing.T, host *fakeHost, cfg HTTPConfig) *web {
 	t.Helper()
-	s, err := New(Config{Desktops: host, Images: host, Version: "test"})
+	return serveServer(t, Config{Desktops: host, Images: host, Version: "test"}, cfg)
+}
+
+// serveServer serves a server over HTTP until the test ends.
+func serveServer(t *testing.T, what Config, cfg HTTPConfig) *web {
+	t.Helper()
+	s, err := New(what)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +57,7 @@ func serveHTTP(t *testing.T, host *fakeHost, cfg HTTPConfig) *web {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.ServeHTTP(ctx, l, cfg) }()
-	w := &web{t: t, url: "http://" + l.Addr().String()}
+	w := &web{t: t, url: "http://" + l.Addr().String(), client: http.DefaultTransport}
 	w.end = sync.OnceValue(func() error {
 		cancel()
 		err := <-done
@@ -81,7 +90,7 @@ func (w *web) do(method, path, body string, headers ...string) *http.Response {
 		}
 		r.Header.Add(headers[i], headers[i+1])
 	}
-	res, err := http.DefaultTransport.RoundTrip(r)
+	res, err := w.client.RoundTrip(r)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -106,7 +115,7 @@ func (w *web) session(headers ...string) []string {
 type reply struct {
 	Result struct {
 		IsError           bool
-		Content           []struct{ Type, Text string }
+		Content           []struct{ Type, Text, Data string }
 		StructuredContent struct {
 			DesktopID string `json:"desktop_id"`
 		}
@@ -238,49 +247,60 @@ func TestWebPages(t *testing.T) {
 	}
 }
 
-// Nobody can name the desktop of another client, in any tool.
+// Nobody can name the desktop of another client, in any tool of any profile.
 func TestDesktopsOfOthers(t *testing.T) {
+	for _, profile := range Profiles {
+		t.Run(string(profile), func(t *testing.T) { desktopsOfOthers(t, profile) })
+	}
+}
+
+func desktopsOfOthers(t *testing.T, profile Profile) {
 	host := newFakeHost()
 	v, as := tokens(t, "alice", "bob")
-	w := serveHTTP(t, host, HTTPConfig{Verifiers: []auth.Verifier{v}})
+	w := serveServer(t, Config{Desktops: host, Images: host, Profile: profile}, HTTPConfig{Verifiers: []auth.Verifier{v}})
 	alice, bob := w.session(as["alice"]...), w.session(as["bob"]...)
 	id := w.call(alice, "desktop_create", `{}`).Result.StructuredContent.DesktopID
-	if o := w.callStateless("screenshot", `{"desktop_id":"`+id+`"}`, as["alice"]...); o.Result.IsError {
+	if o := w.callStateless("cursor_position", `{"desktop_id":"`+id+`"}`, as["alice"]...); profile == ProfileToolset && o.Result.IsError {
 		t.Fatalf("its own client is told %s", o.text())
 	}
+	before := host.last().actions()
 
-	tools, err := ProfileToolset.tools()
+	tools, err := profile.tools()
 	if err != nil {
 		t.Fatal(err)
 	}
-	named := 0
 	for _, tool := range tools {
+		if tool.name == "desktop_create" || tool.name == "desktop_list" {
+			continue // which name none
+		}
+		if !slices.ContainsFunc(tool.takes(), func(p param) bool { return p.name == "desktop_id" }) {
+			t.Errorf("%s does not say which desktop it is for", tool.name)
+			continue
+		}
 		var args map[string]any
 		if err := json.Unmarshal([]byte(tool.example), &args); err != nil {
 			t.Fatal(err)
 		}
-		for _, p := range tool.takes() {
-			if p.name != "desktop_id" {
+		args["desktop_id"] = id
+		raw, err := json.Marshal(args)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for how, o := range map[string]reply{
+			"in a session":      w.call(bob, tool.name, string(raw)),
+			"without a session": w.callStateless(tool.name, string(raw), as["bob"]...),
+		} {
+			if !o.Result.IsError {
+				t.Errorf("%s %s: another client may do it", tool.name, how)
+			}
+			if strings.Contains(o.text(), "no such desktop") {
 				continue
 			}
-			named++
-			args["desktop_id"] = id
-			raw, err := json.Marshal(args)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for how, o := range map[string]reply{
-				"in a session":      w.call(bob, tool.name, string(raw)),
-				"without a session": w.callStateless(tool.name, string(raw), as["bob"]...),
-			} {
-				if !o.Result.IsError || !strings.Contains(o.text(), "no such desktop") {
-					t.Errorf("%s %s: another client is told %s", tool.name, how, o.text())
-				}
+			// What is refused whatever desktop it is for tells nothing of this one.
+			if own := w.call(alice, tool.name, string(raw)); !own.Result.IsError || own.text() != o.text() {
+				t.Errorf("%s %s: another client is told %s", tool.name, how, o.text())
 			}
 		}
-	}
-	if named < 20 {
-		t.Errorf("only %d tools name a desktop", named)
 	}
 	if o := w.call(bob, "desktop_list", `{}`); strings.Contains(o.text(), id) {
 		t.Errorf("another client is told of it: %s", o.text())
@@ -288,7 +308,7 @@ func TestDesktopsOfOthers(t *testing.T) {
 	if res := w.do("POST", "/mcp", initialize); res.StatusCode != http.StatusUnauthorized || res.Header.Get("WWW-Authenticate") == "" {
 		t.Errorf("nobody is answered %s", res.Status)
 	}
-	if got := host.last().actions(); got != "desktop.Screenshot{Region:<nil>}\n" {
+	if got := host.last().actions(); got != before {
 		t.Errorf("done on it was\n%s", got)
 	}
 }
@@ -316,7 +336,9 @@ func TestDesktopsAndSessions(t *testing.T) {
 	if o := w.callStateless("screenshot", `{}`); !o.Result.IsError || !strings.Contains(o.text(), "Call desktop_create") {
 		t.Errorf("a call that names no desktop is told %s", o.text())
 	}
+	wants(t, w.callStateless("screenshot", `{"desktop_id":"gone"}`).text(), "Call desktop_create for a new one")
 	s := w.session()
+	wants(t, w.call(s, "screenshot", `{"desktop_id":"gone"}`).text(), "desktop_create starts a new one; without desktop_id this conversation's own is used")
 	if o := w.call(s, "screenshot", `{}`); o.Result.IsError {
 		t.Errorf("a session without a desktop is told %s", o.text())
 	}
@@ -368,6 +390,7 @@ func TestConversationsShareADesktop(t *testing.T) {
 // again, with the same key, and in any session.
 func TestIdempotencyKey(t *testing.T) {
 	host := newFakeHost()
+	host.capacity = 4
 	v, as := tokens(t, "alice", "bob")
 	w := serveHTTP(t, host, HTTPConfig{Verifiers: []auth.Verifier{v}})
 	host.gate, host.steps = make(chan struct{}), make(chan string)
@@ -389,6 +412,11 @@ func TestIdempotencyKey(t *testing.T) {
 			t.Errorf("the same key made %q and %q", id, other)
 		}
 	}
+	session := w.session(as["bob"]...)
+	for range 2 {
+		wants(t, w.call(session, "desktop_create", `{"idempotency_key":"own"}`).text(), "Calls without desktop_id use it.")
+	}
+	w.do("DELETE", "/mcp", "", session...)
 	if got := w.callStateless("desktop_create", args, as["bob"]...).Result.StructuredContent.DesktopID; got == id {
 		t.Error("another client got the same desktop")
 	}
@@ -456,12 +484,16 @@ func TestLimitsOfAClient(t *testing.T) {
 }
 
 func TestOperatorsPages(t *testing.T) {
-	v, as := tokens(t, "alice")
+	v, as := tokens(t, "alice", "bob", "carol")
 	w := serveHTTP(t, newFakeHost(), HTTPConfig{
 		Verifiers: []auth.Verifier{v},
+		Limits:    quota.Limits{Desktops: 1},
 		Resource:  auth.Resource{URL: "https://d.example.com/mcp", Issuers: []string{"https://login.example.com"}},
 	})
 	w.call(w.session(as["alice"]...), "desktop_list", `{}`)
+	for _, who := range []string{"alice", "alice", "bob", "carol"} { // of two desktops, each may have one
+		w.callStateless("desktop_create", `{}`, as[who]...)
+	}
 	for _, tt := range []struct {
 		path    string
 		headers []string
@@ -473,6 +505,13 @@ func TestOperatorsPages(t *testing.T) {
 		{"/metrics", nil, 401, ""},
 		{"/metrics", as["alice"], 200, `vmette_call_seconds_count{outcome="ok",tool="desktop_list"} 1`},
 		{"/metrics", as["alice"], 200, "vmette_sessions 1"},
+		{"/metrics", as["alice"], 200, `vmette_network_entries_total{kind="tcp",verdict="allowed"} 7`},
+		{"/metrics", as["alice"], 200, `vmette_network_entries_total{kind="dns",verdict="blocked"} 3`},
+		{"/metrics", as["alice"], 200, `vmette_network_bytes_total{direction="received"} 7000`},
+		{"/metrics", as["alice"], 200, `vmette_desktops{state="running"} 2`},
+		{"/metrics", as["alice"], 200, `vmette_start_seconds_count{outcome="ok"} 2`},
+		{"/metrics", as["alice"], 200, `vmette_refused_calls_total{limit="capacity"} 1`},
+		{"/metrics", as["alice"], 200, `vmette_refused_calls_total{limit="client desktops"} 1`},
 		{"/metrics", as["alice"], 200, `vmette_http_requests_total{code="401",method="get"} 1`},
 		{"/.well-known/oauth-protected-resource", nil, 200, `"authorization_servers":["https://login.example.com"]`},
 		{"/.well-known/oauth-protected-resource/mcp", nil, 200, `"resource":"https://d.example.com/mcp"`},
@@ -489,34 +528,26 @@ func TestOperatorsPages(t *testing.T) {
 	}
 }
 
-// A server that is told to end finishes the calls in flight.
-func TestEndOfHTTP(t *testing.T) {
-	host := newFakeHost()
-	w := serveHTTP(t, host, HTTPConfig{})
-	entered, leave := make(chan struct{}), make(chan struct{})
-	host.do = func(ctx context.Context, d *fakeDesktop, a desktop.Action, o desktop.Observe) (*desktop.Result, error) {
-		close(entered)
-		<-leave
-		return obey(ctx, d, a, o)
+// A handler that panics is the server's fault: the log says so at a level that
+// operators read, whoever made the request.
+func TestPanicsAreErrors(t *testing.T) {
+	var log bytes.Buffer
+	s, err := New(Config{Desktops: newFakeHost(), Images: newFakeHost(), Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError}))})
+	if err != nil {
+		t.Fatal(err)
 	}
-	s := w.session()
-	w.do("GET", "/mcp", "", s...) // a stream that the client does not hang up
-	answered := make(chan reply)
-	go func() { answered <- w.call(s, "wait", `{"duration":1}`) }()
-	<-entered
-	ended := make(chan error)
-	go func() { ended <- w.end() }()
-	for w.do("GET", "/readyz", "").StatusCode == http.StatusOK { // until it is noticed
+	for _, v := range []any{"no such thing", http.ErrAbortHandler} {
+		func() {
+			defer func() {
+				if got := recover(); got != http.ErrAbortHandler {
+					t.Errorf("after %v it panics with %v, which net/http would log again", v, got)
+				}
+			}()
+			s.reportPanics(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(v) })).ServeHTTP(nil, nil)
+		}()
 	}
-	close(leave)
-	if o := <-answered; o.Result.IsError {
-		t.Errorf("the call in flight is told %s", o.text())
-	}
-	if err := <-ended; err != nil {
-		t.Error(err)
-	}
-	if len(host.live) != 0 || host.leases != 0 {
-		t.Errorf("%d desktops and %d leases are left", len(host.live), host.leases)
+	if got := log.String(); strings.Count(got, "level=ERROR") != 1 || !strings.Contains(got, "no such thing") || !strings.Contains(got, "http_test.go") {
+		t.Errorf("the log says %s", got)
 	}
 }
 

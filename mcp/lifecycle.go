@@ -23,7 +23,9 @@ type DesktopOutcome struct {
 	Image     string `json:"image" jsonschema:"what was booted"`
 	Backend   string `json:"backend" jsonschema:"what runs it"`
 	Created   string `json:"created" jsonschema:"RFC 3339"`
+	State     string `json:"state" jsonschema:"running; or suspended: on the disk, and resumed by the next call that uses it"`
 	Own       bool   `json:"own" jsonschema:"whether it is the one that calls without desktop_id use"`
+	Network   string `json:"network,omitempty" jsonschema:"what it may reach; absent when it has no network"`
 
 	Checkpoints []CheckpointOutcome `json:"checkpoints,omitempty" jsonschema:"oldest first"`
 }
@@ -51,12 +53,12 @@ func lifecycleTools() []tool {
 			hints:   hints{harmless: true, insideWorld: true},
 			output:  DesktopOutcome{},
 			run: func(ctx context.Context, c *call, v values) *mcp.CallToolResult {
-				return c.create(ctx, get[string](v, "idempotency_key"))
+				return c.create(ctx, get[string](v, "idempotency_key"), v)
 			},
 		},
 		{
 			name:        "desktop_list",
-			description: "List the desktops that are running, and their checkpoints, oldest first.",
+			description: "List the desktops that are there, running or suspended, and their checkpoints, oldest first.",
 			example:     `{}`,
 			hints:       look,
 			output:      ListOutcome{},
@@ -77,18 +79,21 @@ func lifecycleTools() []tool {
 	}
 }
 
-func (c *call) create(ctx context.Context, key string) *mcp.CallToolResult {
+func (c *call) create(ctx context.Context, key string, v values) *mcp.CallToolResult {
 	var (
 		b   *boot
 		own bool
-		err error
 	)
-	rpc.ArrivalOf(ctx).Pass(func() { b, own, err = c.conv.create(ctx, key) })
+	n, err := wanted(v)
+	if err != nil {
+		return c.failed(err)
+	}
+	rpc.ArrivalOf(ctx).Pass(func() { b, own, err = c.conv.create(ctx, key, n) })
 	if err != nil {
 		return c.failed(err)
 	}
 	info, err := b.wait(ctx, c.progress)
-	if ctx.Err() != nil && key == "" {
+	if (ctx.Err() != nil || errors.As(err, new(*startingError))) && key == "" {
 		c.conv.giveUp(b)
 	}
 	if err != nil {
@@ -108,13 +113,16 @@ func (c *call) create(ctx context.Context, key string) *mcp.CallToolResult {
 func (c *call) list(ctx context.Context) *mcp.CallToolResult {
 	rpc.ArrivalOf(ctx).Pass(nil)
 	out := ListOutcome{Desktops: []DesktopOutcome{}}
-	lines := []string{"No desktop is running. One is started by the first call that needs it."}
+	lines := []string{"There is no desktop. One is started by the first call that needs it."}
+	if c.conv.reach == stateless {
+		lines = []string{"There is no desktop. desktop_create starts one."}
+	}
 	if list := c.conv.desktops.List(c.conv.owner); len(list) > 0 {
-		lines = []string{plural(len(list), "desktop is", "desktops are") + " running:"}
+		lines = []string{plural(len(list), "desktop", "desktops") + ":"}
 		own := c.conv.ownID()
 		for _, info := range list {
 			d := describeDesktop(info, info.ID == own)
-			line := d.DesktopID + ": " + d.sentence() + ", since " + d.Created
+			line := d.DesktopID + ": " + d.State + ", " + d.sentence() + ", since " + d.Created
 			if d.Own {
 				line += " (used by calls without desktop_id)"
 			}
@@ -144,7 +152,11 @@ func (c *call) close(ctx context.Context, id string) *mcp.CallToolResult {
 }
 
 func describeDesktop(info sandbox.Info, own bool) DesktopOutcome {
-	return DesktopOutcome{
+	state := "running"
+	if info.Suspended {
+		state = "suspended"
+	}
+	d := DesktopOutcome{
 		DesktopID: info.ID,
 		Width:     info.Size.Width,
 		Height:    info.Size.Height,
@@ -152,14 +164,22 @@ func describeDesktop(info sandbox.Info, own bool) DesktopOutcome {
 		Image:     info.Image,
 		Backend:   info.Backend,
 		Created:   info.Created.UTC().Format(time.RFC3339),
+		State:     state,
 		Own:       own,
 	}
+	if info.Network.On() {
+		d.Network = describeNetwork(info.Network)
+	}
+	return d
 }
 
 func (d DesktopOutcome) sentence() string {
 	s := fmt.Sprintf("%dx%d pixels, image %s, isolation %s", d.Width, d.Height, d.Image, d.Isolation)
 	if d.Isolation == string(sandbox.IsolationEmulated) {
 		s += " (an emulated processor: programs start slowly)"
+	}
+	if d.Network != "" {
+		s += ", may reach " + d.Network
 	}
 	return s
 }

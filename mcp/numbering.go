@@ -2,6 +2,7 @@ package mcp
 
 import (
 	"context"
+	"math/rand/v2"
 
 	"github.com/vmette/vmette-mcp/desktop"
 )
@@ -14,6 +15,10 @@ type numbering struct {
 	base uint64 // added to what the guest says
 	last uint64 // what the guest said last
 }
+
+// anotherNumbering returns one for a desktop whose numbers of before are not known: it
+// begins far from where those are likely to be.
+func anotherNumbering() numbering { return numbering{base: 1<<20 + rand.Uint64N(1<<30)} }
 
 // next numbers a frame that has come.
 func (n *numbering) next(f *desktop.Frame) {
@@ -45,7 +50,11 @@ type counted struct {
 
 // Do performs one action.
 func (d *counted) Do(ctx context.Context, a desktop.Action, o desktop.Observe) (*desktop.Result, error) {
+	d.c.hold(d.id, a, false)
 	res, err := d.Desktop.Do(ctx, a, o)
+	if err == nil {
+		d.c.hold(d.id, a, true)
+	}
 	if res != nil && res.Frame != nil {
 		d.c.tenant.mu.Lock()
 		defer d.c.tenant.mu.Unlock()

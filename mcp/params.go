@@ -77,6 +77,20 @@ func text(name string, limit int, send, description string) param {
 	}
 }
 
+// maybeText is a text that may be empty.
+func maybeText(name string, limit int, send, description string) param {
+	p := text(name, limit, send, description)
+	delete(p.schema, "minLength")
+	filled := p.decode
+	p.decode = func(raw json.RawMessage) (any, error) {
+		if s, err := decodeString(raw); err == nil && s == "" {
+			return s, nil
+		}
+		return filled(raw)
+	}
+	return p
+}
+
 // keys is a chord of modifier keys, such as "ctrl+shift".
 func keys(name, description string) param {
 	p := text(name, desktop.MaxChord, `modifier keys such as "ctrl" or "ctrl+shift"`, description)

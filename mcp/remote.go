@@ -17,8 +17,10 @@ type remote struct {
 	s     *Server
 	quota *quota.Book
 	life  time.Duration // of a desktop; 0 means without end
+	keep  bool          // desktops of sessions outlive a server that is told to end
 
 	mu      sync.Mutex
+	leaving bool // sessions end only because the server does, and keep is set
 	closed  bool
 	tenants map[string]*remoteTenant
 }
@@ -52,6 +54,7 @@ func (r *remote) enter(id auth.Identity) (t *remoteTenant, leave func(), err err
 		t = &remoteTenant{tenant: r.s.newTenant("http "+id.Name, r.quota.Of(id.Name))}
 		t.life = r.life
 		t.stateless = t.converse(stateless)
+		t.takeBack()
 		r.tenants[id.Name] = t
 	}
 	t.open++
@@ -89,13 +92,14 @@ func (r *remote) Converse(id auth.Identity) (transport.Conversation, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &sessionConversation{t.converse(partly), leave}, nil
+	return &sessionConversation{t.converse(partly), r, leave}, nil
 }
 
 // sessionConversation is the conversation of a session.
 type sessionConversation struct {
 	*Conversation
-	leave func()
+	remote *remote
+	leave  func()
 }
 
 func (c *sessionConversation) Handle(ctx context.Context, m *rpc.Message) *rpc.Answer {
@@ -104,7 +108,24 @@ func (c *sessionConversation) Handle(ctx context.Context, m *rpc.Message) *rpc.A
 
 func (c *sessionConversation) Close(ctx context.Context) error {
 	defer c.leave()
+	if c.remote.isLeaving() {
+		c.disown()
+	}
 	return c.Conversation.Close(ctx)
+}
+
+// leave has desktops of sessions that end from now on outlive them, if they are to
+// outlive the server.
+func (r *remote) leave() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.leaving = r.keep
+}
+
+func (r *remote) isLeaving() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.leaving
 }
 
 // Handle handles a message without a session.

@@ -26,6 +26,9 @@ type Outcome struct {
 	Changed   *bool           `json:"changed,omitempty" jsonschema:"whether the screen is not as it was last seen; absent when it was not looked at"`
 	Settled   *bool           `json:"settled,omitempty" jsonschema:"whether it had stopped changing, or else the wait ended at its limit; absent when that was not waited for"`
 	SettleMS  *int            `json:"settle_ms,omitempty" jsonschema:"how long that took, in milliseconds"`
+	SettleEnd string          `json:"settle_end,omitempty" jsonschema:"why the wait ended: quiet, nothing changed for settle_quiet_ms; asleep, before that nothing was awake that could change it; limit, it went on for settle_limit_ms"`
+	QuietMS   *int            `json:"settle_quiet_ms,omitempty" jsonschema:"for how long nothing had to change, in milliseconds"`
+	LimitMS   *int            `json:"settle_limit_ms,omitempty" jsonschema:"how long that would have been waited for, in milliseconds"`
 	Drawn     [][]int         `json:"drawn,omitempty" jsonschema:"where something was drawn meanwhile, each [x0, y0, x1, y1] in the coordinates of the tools"`
 	Steps     []StepOutcome   `json:"steps,omitempty" jsonschema:"how each action went, when there were several"`
 	Windows   []WindowOutcome `json:"windows,omitempty" jsonschema:"the window that was changed or launched, as it now is"`
@@ -113,7 +116,8 @@ func (v view) settle(out *Outcome, s *desktop.Settled) {
 	if s == nil {
 		return
 	}
-	out.Settled, out.SettleMS = new(s.Reason == desktop.SettleQuiet), &s.ElapsedMS
+	out.Settled, out.SettleEnd = new(s.Reason != desktop.SettleLimit), string(s.Reason)
+	out.SettleMS, out.QuietMS, out.LimitMS = &s.ElapsedMS, &s.QuietMS, &s.LimitMS
 	for _, r := range s.Rects {
 		out.Drawn = append(out.Drawn, corners(v.fromScreen(r)))
 	}

@@ -22,7 +22,11 @@ func TestToolsAsClientsSeeThem(t *testing.T) {
 }
 
 func testTools(t *testing.T, p Profile) {
-	in, out, end := serveConfig(t, newFakeHost(), Config{Profile: p})
+	cfg := Config{Profile: p}
+	if p == ProfileToolset {
+		cfg.Programs = fakePrograms{} // which add a tool that is the same in all
+	}
+	in, out, end := serveConfig(t, newFakeHost(), cfg)
 	send(t, in, `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`+"\n")
 	var list struct {
 		Result struct{ Tools []json.RawMessage }
@@ -74,12 +78,14 @@ func TestStructuredContentMatchesItsSchema(t *testing.T) {
 func testStructuredContent(t *testing.T, p Profile) {
 	host := newFakeHost()
 	host.screen, host.capacity = desktop.Size{Width: 1280, Height: 800}, 3
-	in, out, end := serveConfig(t, host, Config{Profile: p})
+	programs := fakePrograms{host}
+	in, out, end := serveConfig(t, host, Config{Profile: p, Programs: programs})
 	lines := scan(out)
 	tools, err := p.tools()
 	if err != nil {
 		t.Fatal(err)
 	}
+	tools = append(executeTools(host, programs), tools...)
 	for i, tool := range tools {
 		send(t, in, toolCall(i+1, tool.name, tool.example))
 		for _, answer := range answers(t, lines, 1) {

@@ -23,9 +23,16 @@ type Config struct {
 	Version  string         // of the server, for its clients; "" means "devel"
 	Profile  Profile        // the tools; "" means ProfileToolset
 	Observe  Observation    // how calls that do not say so look at the screen; "" means settled
+	Network  bool           // desktops may have a network, so there are tools for it
 	Save     bool           // make an automatic checkpoint before each call that does several actions
 	Budget   picture.Budget // of every picture; the zero value is its documented default
-	Logger   *slog.Logger   // nil discards
+	Runner   Runner         // of the tool execute; without it or Programs there is none
+	Programs Programs
+	Logger   *slog.Logger // nil discards
+
+	// OnOwn is told, over standard input and output, which desktop is the
+	// conversation's own from now on. It may be nil, and must not block.
+	OnOwn func(owner, id string)
 }
 
 // Server offers desktops as tools. It is safe for concurrent use.
@@ -62,7 +69,7 @@ func New(cfg Config) (*Server, error) {
 			grid:    cfg.Profile.grid(),
 		},
 		log:     cfg.Logger,
-		metrics: newMetrics(),
+		metrics: newMetrics(cfg.Desktops),
 		mcp: server.NewMCPServer("vmette-mcp", cfg.Version,
 			server.WithInstructions(cfg.Profile.instructions()),
 			server.WithTitle("Linux desktops in microVMs"),
@@ -72,6 +79,10 @@ func New(cfg Config) (*Server, error) {
 	tools, err := cfg.Profile.tools()
 	if err != nil {
 		return nil, fmt.Errorf("create mcp server: %w", err)
+	}
+	tools = append(tools, executeTools(cfg.Runner, cfg.Programs)...)
+	if cfg.Network {
+		tools = withNetwork(tools)
 	}
 	defined, err := definitions(tools)
 	if err != nil {
@@ -115,10 +126,19 @@ func (s *Server) handler(t tool) server.ToolHandlerFunc {
 		if err := conv.tenant.call(); err != nil {
 			return c.failed(err), nil
 		}
+		budget, err := budgetFor(s.settings.budget, rpc.HeaderOf(ctx))
+		if err != nil {
+			return refusal(fmt.Sprintf("%s was not done: %v.", c.what, err)), nil
+		}
+		c.settings.budget = budget
 		raw := arguments(req)
 		v, err := t.decode(raw)
 		if err != nil {
-			return c.rejected(ctx, named(raw), refusal(err.Error())), nil
+			answer := refusal(err.Error())
+			if unsupported := new(unsupportedError); errors.As(err, &unsupported) {
+				answer = unsupported.answer()
+			}
+			return c.rejected(ctx, named(raw), answer), nil
 		}
 		c.progress = newProgress(ctx, req)
 		defer c.progress.end()

@@ -34,6 +34,9 @@ func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) er
 	defer cancel(nil)
 
 	conv := s.newTenant("stdio "+rand.Text(), nil).converse(wholly)
+	if s.cfg.OnOwn != nil {
+		conv.onOwn = func(id string) { s.cfg.OnOwn(conv.owner, id) }
+	}
 	peer := rpc.NewPeer(s.peerConfig(conv.handle))
 	w := newLineWriter()
 

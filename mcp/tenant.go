@@ -3,14 +3,11 @@ package mcp
 import (
 	"context"
 	"crypto/rand"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/vmette/vmette-mcp/mcp/quota"
 	"github.com/vmette/vmette-mcp/mcp/rpc"
-	"github.com/vmette/vmette-mcp/sandbox"
 )
 
 // tenant is one client, as far as rights are concerned: whose desktops are, who
@@ -30,7 +27,7 @@ type tenant struct {
 	lines    map[string]string      // keys of lines in turns, of desktops that have another one than their id
 	sights   map[string]*sight      // what is known of each desktop
 	ends     map[string]*time.Timer // of lives of desktops
-	keyed    map[string]*boot       // of desktop_create, by their idempotency keys
+	keyed    map[string]*boot       // under way, by the idempotency keys of desktop_create
 }
 
 func (s *Server) newTenant(name string, account *quota.Account) *tenant {
@@ -45,42 +42,62 @@ func (s *Server) newTenant(name string, account *quota.Account) *tenant {
 	}
 }
 
-// maxKeys is how many idempotency keys are remembered.
-const maxKeys = 1024
-
 // withKey returns what a desktop_create with the same key started, nil when that
 // is gone or has failed.
 func (t *tenant) withKey(key string) *boot {
 	t.mu.Lock()
 	b := t.keyed[key]
 	t.mu.Unlock()
-	if b == nil || !b.ended() {
+	if b != nil && !b.ended() {
 		return b
 	}
-	if b.err == nil && slices.ContainsFunc(t.s.cfg.Desktops.List(t.name), func(i sandbox.Info) bool { return i.ID == b.info.ID }) {
-		return b
+	for _, info := range t.s.cfg.Desktops.List(t.name) {
+		if info.Key == key {
+			return bootedBefore(info)
+		}
 	}
 	return nil
 }
 
-// rememberKey remembers what a desktop_create with a key has started.
-func (t *tenant) rememberKey(key string, b *boot) {
+// starts notes that a desktop_create with a key is starting a desktop, until started is
+// called. From then on the desktop bears the key itself.
+func (t *tenant) starts(key string, b *boot) {
+	if key == "" {
+		return
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.keyed) >= maxKeys {
-		maps.DeleteFunc(t.keyed, func(_ string, b *boot) bool { return b.ended() })
-	}
 	t.keyed[key] = b
 }
 
+func (t *tenant) started(key string, b *boot) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.keyed[key] == b { // and not another one, after this has failed
+		delete(t.keyed, key)
+	}
+}
+
 // born begins the life of a desktop.
-func (t *tenant) born(id string) {
+func (t *tenant) born(id string) { t.lives(id, t.life) }
+
+// takeBack lets desktops that a server before this one made live on.
+func (t *tenant) takeBack() {
+	for _, info := range t.s.cfg.Desktops.List(t.name) {
+		if info.TakenBack {
+			t.lives(info.ID, max(0, t.life-time.Since(info.Created)))
+		}
+	}
+}
+
+// lives has a desktop end after a while, if desktops do.
+func (t *tenant) lives(id string, rest time.Duration) {
 	if t.life == 0 {
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.ends[id] = time.AfterFunc(t.life, func() {
+	t.ends[id] = time.AfterFunc(rest, func() {
 		ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
 		defer cancel()
 		// One that does not end in time ends nevertheless.
@@ -172,18 +189,21 @@ func (t *tenant) sight(id string) *sight {
 	if s != nil {
 		return s
 	}
-	if len(t.sights) >= maxSights {
-		there := make(map[string]bool)
-		for _, info := range t.s.cfg.Desktops.List(t.name) {
-			there[info.ID] = true
+	s = &sight{models: make(map[*Conversation]*model)}
+	there := make(map[string]bool)
+	for _, info := range t.s.cfg.Desktops.List(t.name) {
+		there[info.ID] = true
+		if info.ID == id && info.TakenBack {
+			s.count = anotherNumbering()
 		}
+	}
+	if len(t.sights) >= maxSights {
 		for old := range t.sights {
 			if !there[old] {
 				t.drop(old)
 			}
 		}
 	}
-	s = &sight{models: make(map[*Conversation]*model)}
 	t.sights[id] = s
 	return s
 }
@@ -217,6 +237,7 @@ func (t *tenant) converse(r reach) *Conversation {
 		images:   t.s.cfg.Images,
 		log:      t.s.log,
 		made:     make(map[string]bool),
+		held:     make(map[string]pressed),
 	}
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	return c

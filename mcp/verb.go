@@ -134,6 +134,12 @@ func (c verbs) decode(raw json.RawMessage, common []param) (verb, values, error)
 		}
 		name, err := tag.decode(f.raw)
 		if err != nil {
+			var sent string
+			if json.Unmarshal(f.raw, &sent) == nil {
+				if e := unsupportedVerb(sent); e != nil {
+					return verb{}, nil, e
+				}
+			}
 			return verb{}, nil, fmt.Errorf("%s %w: send %s", c.tag, err, tag.send)
 		}
 		i := slices.Index(c.names(), name.(string))

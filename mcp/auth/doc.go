@@ -16,6 +16,6 @@
 //
 // Who shows no good token is told with 401 where to get one (RFC 9728). An
 // address that shows bad ones again and again is answered with 429, without the cost of
-// looking at them; a token that is known to be good is always let in, so that a
+// looking at them; a token that is known to be good is always let in, or looked at, so that a
 // client cannot be shut out by another behind the same proxy.
 package auth

@@ -68,12 +68,14 @@ func (g *Gate) admit(w http.ResponseWriter, r *http.Request) (Identity, bool) {
 		g.challenge(w, "invalid_request", "send one Authorization header: Bearer and a token")
 		return Identity{}, false
 	}
+	known := false
 	for _, v := range g.cfg.Verifiers {
 		if id, ok := v.Recall(token); ok {
 			return id, true
 		}
+		known = known || v.Known(token)
 	}
-	if wait := g.failures.wait(r.RemoteAddr); wait > 0 {
+	if wait := g.failures.wait(r.RemoteAddr); wait > 0 && !known {
 		retryAfter(w, wait)
 		http.Error(w, "too many requests with a wrong token have come from this address", http.StatusTooManyRequests)
 		return Identity{}, false

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // whoami answers who asks, and fails when the token gets through.
@@ -129,6 +130,60 @@ func TestWrongTokensAreLimited(t *testing.T) {
 	}
 	if w := request(t, g, "192.0.2.2:1", "Bearer guess"); w.Code != http.StatusUnauthorized {
 		t.Errorf("another address is answered %d", w.Code)
+	}
+}
+
+// A client whose JSON web token was good is not shut out by another behind the same
+// proxy either, although its token is looked at again each minute; and one whose
+// token is good no more is.
+func TestWrongTokensShutOutNobodyElse(t *testing.T) {
+	i := newIssuer(t)
+	v := i.verifier(t)
+	g := NewGate(Config{Verifiers: []Verifier{v}})
+	const proxy = "192.0.2.1:1"
+	alice := "Bearer " + i.token(t, i.key, nil)
+	if w := request(t, g, proxy, alice); w.Code != http.StatusOK {
+		t.Fatalf("a good token is answered %d", w.Code)
+	}
+	guess := func() int {
+		for range 2 * failureBurst {
+			request(t, g, proxy, "Bearer guess")
+		}
+		return request(t, g, proxy, "Bearer guess").Code
+	}
+	if code := guess(); code != http.StatusTooManyRequests {
+		t.Fatalf("guesses are answered %d", code)
+	}
+	v.mistrust()
+	asked := i.asked.Load()
+	if w := request(t, g, proxy, alice); w.Code != http.StatusOK || w.Body.String() != "oidc "+i.url+" alice" {
+		t.Errorf("a minute later the good token is answered %d: %s", w.Code, w.Body)
+	}
+	if w := request(t, g, proxy, "Bearer "+i.token(t, i.key, map[string]any{"sub": "bob"})); w.Code != http.StatusTooManyRequests {
+		t.Errorf("one that was never seen before is answered %d", w.Code)
+	}
+
+	i.revoke(t)
+	v.mistrust()
+	v.verifier = nil // and the keys are asked for again
+	if w := request(t, g, proxy, alice); w.Code != http.StatusUnauthorized {
+		t.Errorf("once its key is revoked the token is answered %d", w.Code)
+	}
+	if i.asked.Load() == asked {
+		t.Error("the issuer was not asked again")
+	}
+	if w := request(t, g, proxy, alice); w.Code != http.StatusTooManyRequests {
+		t.Errorf("shown again it is answered %d", w.Code)
+	}
+}
+
+// mistrust has the tokens that are good looked at again, as after a minute.
+func (i *Issuer) mistrust() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for hash, v := range i.good {
+		v.until = time.Now()
+		i.good[hash] = v
 	}
 }
 

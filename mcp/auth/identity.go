@@ -24,6 +24,10 @@ type Verifier interface {
 	// Recall returns whose token it is if that is known without effort.
 	Recall(token string) (Identity, bool)
 
+	// Known reports whether the token was good when it was looked at last, and may
+	// be still. It is looked at again whatever else its address has shown.
+	Known(token string) bool
+
 	// Verify returns whose token it is. The error matches [ErrUnknown] when it is
 	// nobody's, and is another one when that could not be found out.
 	Verify(ctx context.Context, token string) (Identity, error)

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"sync"
@@ -26,13 +27,14 @@ type Issuer struct {
 	retry    time.Time             // when it is asked again after that
 
 	mu   sync.Mutex
-	good map[[sha256.Size]byte]verified
+	good map[[sha256.Size]byte]verified // by the hash of the token
 }
 
-// verified is whose a token is, by its hash, and until when that is relied on.
+// verified is whose a token is, and until when that is relied on and remembered.
 type verified struct {
-	id    Identity
-	until time.Time
+	id     Identity
+	until  time.Time
+	expiry time.Time
 }
 
 const (
@@ -77,6 +79,7 @@ func (i *Issuer) Verify(ctx context.Context, token string) (Identity, error) {
 	t, err := v.Verify(oidc.ClientContext(ctx, i.client), token)
 	switch {
 	case err != nil:
+		i.forget(token)
 		return Identity{}, fmt.Errorf("%w: %v", ErrUnknown, err)
 	case t.Subject == "":
 		return Identity{}, fmt.Errorf("%w: it has no subject", ErrUnknown)
@@ -88,24 +91,49 @@ func (i *Issuer) Verify(ctx context.Context, token string) (Identity, error) {
 
 // Recall returns the subject of a token that was verified a moment ago.
 func (i *Issuer) Recall(token string) (Identity, bool) {
+	v, ok := i.find(token)
+	if !ok || !time.Now().Before(v.until) {
+		return Identity{}, false
+	}
+	return v.id, true
+}
+
+// Known reports whether a token that has not expired was verified some time ago.
+func (i *Issuer) Known(token string) bool {
+	_, ok := i.find(token)
+	return ok
+}
+
+// find returns what is remembered of a token that has not expired.
+func (i *Issuer) find(token string) (v verified, ok bool) {
 	hash := sha256.Sum256([]byte(token))
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	v, ok := i.good[hash]
-	if ok && time.Now().After(v.until) {
+	v, ok = i.good[hash]
+	if ok && time.Now().After(v.expiry) {
 		delete(i.good, hash)
 		ok = false
 	}
-	return v.id, ok
+	return v, ok
+}
+
+func (i *Issuer) forget(token string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	delete(i.good, sha256.Sum256([]byte(token)))
 }
 
 func (i *Issuer) remember(token string, id Identity, expiry time.Time) {
-	v := verified{id, time.Now().Add(issuerTrust)}
+	now := time.Now()
+	v := verified{id, now.Add(issuerTrust), expiry}
 	if expiry.Before(v.until) {
 		v.until = expiry
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	if len(i.good) >= maxVerified {
+		maps.DeleteFunc(i.good, func(_ [sha256.Size]byte, v verified) bool { return now.After(v.expiry) })
+	}
 	if len(i.good) >= maxVerified {
 		clear(i.good) // they are verified again as they come
 	}

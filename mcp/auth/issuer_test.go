@@ -25,6 +25,7 @@ const audience = "https://desktops.example.com/mcp"
 type issuer struct {
 	url   string
 	key   *ecdsa.PrivateKey
+	keys  *oidctest.Server
 	asked atomic.Int64 // requests
 	down  atomic.Bool
 }
@@ -36,19 +37,29 @@ func newIssuer(t *testing.T) *issuer {
 		t.Fatal(err)
 	}
 	i := &issuer{key: key}
-	s := &oidctest.Server{PublicKeys: []oidctest.PublicKey{{PublicKey: key.Public(), KeyID: "k", Algorithm: oidc.ES256}}}
+	i.keys = &oidctest.Server{PublicKeys: []oidctest.PublicKey{{PublicKey: key.Public(), KeyID: "k", Algorithm: oidc.ES256}}}
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		i.asked.Add(1)
 		if i.down.Load() {
 			http.Error(w, "down", http.StatusBadGateway)
 			return
 		}
-		s.ServeHTTP(w, r)
+		i.keys.ServeHTTP(w, r)
 	}))
 	t.Cleanup(srv.Close)
-	s.SetIssuer(srv.URL)
+	i.keys.SetIssuer(srv.URL)
 	i.url = srv.URL
 	return i
+}
+
+// revoke puts another key in the place of the issuer's, in what it publishes.
+func (i *issuer) revoke(t *testing.T) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i.keys.PublicKeys = []oidctest.PublicKey{{PublicKey: key.Public(), KeyID: "k", Algorithm: oidc.ES256}}
 }
 
 // token returns a token with the usual claims, changed by change.

@@ -23,8 +23,9 @@
 // # Memory
 //
 // A request costs a connection, its header and its body. Connections are
-// bounded in number, and when there are too many the one that has been of no
-// use for longest is closed, so that a client that opens thousands and lets them
-// idle is in nobody's way but its own. Headers and bodies are bounded in size
-// and in the time they may take.
+// bounded in number, and when there are too many, one without a request that a
+// handler has taken is closed, of the client that has most of those: so one that
+// opens thousands is in nobody's way but its own. Headers and bodies are bounded
+// in size and in the time they may take, and each write of an answer in the time until it
+// is taken.
 package guard

@@ -72,7 +72,7 @@ func New(cfg Config) (*Guard, error) {
 func (g *Guard) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		sealed := seal(w)
-		defer sealed.strip() // of an answer that nothing was written of
+		defer sealed.begin() // for an answer that nothing was written of, and for what is not sent yet
 		if status, why := g.refuse(r); status != 0 {
 			http.Error(sealed, why, status)
 			return

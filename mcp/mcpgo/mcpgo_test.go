@@ -79,6 +79,20 @@ func TestIDsAreAnsweredAsSent(t *testing.T) {
 	}
 }
 
+// It answers a tool whose client lacks a capability as if the server were broken,
+// and not with -32021, which revision 2026-07-28 has for that. No tool of this
+// server needs one; what does would have to look itself, before the library.
+func TestMissingCapability(t *testing.T) {
+	srv := server.NewMCPServer("test", "1")
+	srv.AddTool(mcp.NewTool("ask"), func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+		return nil, mcp.MissingRequiredClientCapabilityError{Capability: "sampling"}
+	})
+	told := ask(t, newPeer(t, srv), t.Context(), `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"ask"}}`)
+	if len(told) != 1 || !strings.Contains(told[0], `"code":-32603`) {
+		t.Errorf("it is answered %q", told)
+	}
+}
+
 func TestPanicLeavesNothing(t *testing.T) {
 	srv := server.NewMCPServer("test", "1")
 	srv.AddTool(mcp.NewTool("panic"), func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) { panic("oh") })

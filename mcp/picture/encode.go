@@ -39,7 +39,7 @@ func Encode(p desktop.Picture, b Budget) (Image, error) {
 // EncodeSize is like [Encode] for a picture that is to have another size, which is
 // no larger than its own.
 func EncodeSize(p desktop.Picture, size desktop.Size, b Budget) (Image, error) {
-	b = b.withDefaults()
+	b = b.WithDefaults()
 	if !p.Size.Valid() || len(p.Pix) != p.Size.Width*p.Size.Height*4 {
 		return Image{}, fmt.Errorf("encode picture: %d bytes for %v", len(p.Pix), p.Size)
 	}

@@ -154,7 +154,7 @@ func TestEncodeKeepsTheBudget(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			b := tt.budget.withDefaults()
+			b := tt.budget.WithDefaults()
 			if got := len(base64.StdEncoding.EncodeToString(img.Data)); got > b.MaxBase64 || got != img.Base64Len() {
 				t.Errorf("%d bytes of base64 (Base64Len %d), budget %d", got, img.Base64Len(), b.MaxBase64)
 			}
@@ -234,7 +234,7 @@ func FuzzEncode(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if img.Base64Len() > (Budget{MaxBase64: limit}).withDefaults().MaxBase64 {
+		if img.Base64Len() > (Budget{MaxBase64: limit}).WithDefaults().MaxBase64 {
 			t.Errorf("%d bytes of base64, limit %d", img.Base64Len(), limit)
 		}
 		if img.MIME == "image/png" && !img.View.Scaled() {

@@ -15,6 +15,14 @@ const (
 	DefaultMaxBase64 = 1_000_000 // bytes
 )
 
+// The least that a budget may be: a smaller picture shows nothing, and what is
+// smaller in bytes cannot hold it.
+const (
+	MinMaxEdge   = 64
+	MinMaxPixels = 64 * 64
+	MinMaxBase64 = 16 << 10
+)
+
 // Budget bounds a picture. A zero or negative field means its default.
 type Budget struct {
 	MaxEdge   int // pixels of the longer side
@@ -22,7 +30,8 @@ type Budget struct {
 	MaxBase64 int // bytes of the file in base64
 }
 
-func (b Budget) withDefaults() Budget {
+// WithDefaults returns the budget with its defaults in the place of zeros.
+func (b Budget) WithDefaults() Budget {
 	if b.MaxEdge <= 0 {
 		b.MaxEdge = DefaultMaxEdge
 	}
@@ -49,7 +58,7 @@ type View struct {
 // native resolution if it fits, otherwise as large as fits with the shape of
 // the region kept to within a pixel. A picture is never enlarged.
 func NewView(region desktop.Rect, b Budget) View {
-	b = b.withDefaults()
+	b = b.WithDefaults()
 	w, h := region.Width(), region.Height()
 	scale := min(1,
 		float64(b.MaxEdge)/float64(max(w, h)),

@@ -120,3 +120,25 @@ func TestBookDropsAccountsAtRest(t *testing.T) {
 		refused(t, err, "1 sessions at once")
 	})
 }
+
+func TestRequests(t *testing.T) {
+	a := NewBook(Limits{Requests: 2}).Of("alice")
+	free, err := a.Request()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Request(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Request(); err == nil || err.Error() != "the limit of 2 requests and streams at once is reached: end one, or try again in 1 seconds" {
+		t.Errorf("the third one: %v", err)
+	}
+	free()
+	free()
+	if _, err := a.Request(); err != nil {
+		t.Errorf("once one has ended: %v", err)
+	}
+	if _, err := a.Request(); err == nil {
+		t.Error("one that is ended twice counts twice")
+	}
+}

@@ -26,11 +26,13 @@
 // reads from. An answer that comes at once and alone is sent as JSON, anything
 // else as server-sent events. When the connection breaks, the request goes on,
 // and its client may read on where it was (Last-Event-ID) as long as the session
-// lives; a request whose answer nobody has come for in a while is cancelled.
+// lives; a request whose answer nobody has come for in a while is cancelled, as is one whose
+// answer was to come on a stream of HTTP with SSE that broke.
 // Without sessions there is nothing to come back to: there a broken connection
 // cancels the request.
 //
 // # Limits
 //
-// Each write has a deadline, each log a size, each identity its quota.
+// Each log has a size, each identity its quota. How long a client may take to
+// read what it is sent is bounded by package guard.
 package transport

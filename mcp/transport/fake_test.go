@@ -28,6 +28,7 @@ type backend struct {
 	held      chan string   // the id of each request that is held
 	letGo     chan struct{} // closed to answer them
 	cancelled chan error    // why each of them was cancelled
+	closed    chan struct{} // one for each conversation that was closed
 
 	mu    sync.Mutex
 	open  int // conversations
@@ -37,7 +38,7 @@ type backend struct {
 }
 
 func newBackend() *backend {
-	return &backend{held: make(chan string, 100), letGo: make(chan struct{}), cancelled: make(chan error, 100)}
+	return &backend{held: make(chan string, 100), letGo: make(chan struct{}), cancelled: make(chan error, 100), closed: make(chan struct{}, 100)}
 }
 
 func (b *backend) Converse(auth.Identity) (Conversation, error) {
@@ -66,6 +67,10 @@ func (t *talk) Close(context.Context) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.open--
+	select {
+	case t.closed <- struct{}{}:
+	default: // the test does not care
+	}
 	return nil
 }
 

@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/vmette/vmette-mcp/mcp/auth"
+	"github.com/vmette/vmette-mcp/mcp/quota"
 	"github.com/vmette/vmette-mcp/mcp/rpc"
 )
 
@@ -28,9 +30,10 @@ type session struct {
 	owner   auth.Identity
 	conv    Conversation
 	peer    *rpc.Peer
-	version string // of the protocol; "" when that is not known
+	sse     bool // it is one of HTTP with SSE, whose client hears all on one stream
 	opened  time.Time
 	free    func() // gives the place in the quota back
+	account *quota.Account
 
 	ctx    context.Context // of its requests
 	cancel context.CancelCauseFunc
@@ -43,6 +46,7 @@ type session struct {
 	uses     int         // requests in flight and open streams
 	idleAt   *time.Timer // nil while it is in use
 	hard     *time.Timer
+	lost     *time.Timer // cancels what goes on in it when its one stream has broken; nil while that is open
 	streams  map[string]*reading
 	finished []string // of streams, oldest first
 	numbers  int
@@ -112,7 +116,7 @@ func (s *session) shut(why error) (first bool) {
 		first = true
 		s.mu.Lock()
 		s.closed = true
-		for _, t := range []*time.Timer{s.idleAt, s.hard} {
+		for _, t := range []*time.Timer{s.idleAt, s.hard, s.lost} {
 			if t != nil {
 				t.Stop()
 			}
@@ -133,8 +137,8 @@ func (s *session) shut(why error) (first bool) {
 }
 
 // open makes the stream of a request, and the context of it from that of its
-// message. When the stream is closed, the session is released.
-func (s *session) open(ctx context.Context) (context.Context, *reading) {
+// message. When the stream is closed, the session is released, and done is called.
+func (s *session) open(ctx context.Context, done func()) (context.Context, *reading) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	r := &reading{cancel: cancel}
 	s.mu.Lock()
@@ -144,7 +148,9 @@ func (s *session) open(ctx context.Context) (context.Context, *reading) {
 		cancel(nil)
 		s.finish(r)
 		s.release()
+		done()
 	})
+	r.count = s.account.Keep
 	s.streams[r.id] = r
 	return ctx, r
 }
@@ -154,15 +160,57 @@ func (s *session) finish(r *reading) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.finished = append(s.finished, r.id)
+	s.trim()
+}
+
+// trim drops streams that have ended and are not read while there are too many,
+// oldest first. The last one is dropped only when the client has too much kept
+// altogether. The caller holds mu.
+func (s *session) trim() {
 	size := 0
 	for _, id := range s.finished {
 		size += s.streams[id].kept()
 	}
-	for len(s.finished) > 1 && (len(s.finished) > maxFinished || size > maxKept) {
-		old := s.finished[0]
-		size -= s.streams[old].kept()
-		delete(s.streams, old)
-		s.finished = s.finished[1:]
+	s.drop(func(r *reading) bool {
+		full := s.account.Full()
+		if !full && (len(s.finished) == 1 || len(s.finished) <= maxFinished && size <= maxKept) {
+			return false
+		}
+		size -= r.kept()
+		return true
+	})
+}
+
+// thin drops all streams that have ended and are not read.
+func (s *session) thin() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.drop(func(*reading) bool { return true })
+}
+
+// drop drops those streams that have ended and are not read which are to go. The
+// caller holds mu.
+func (s *session) drop(goes func(r *reading) bool) {
+	for _, id := range slices.Clone(s.finished) {
+		r := s.streams[id]
+		if r.readers > 0 || !goes(r) {
+			continue
+		}
+		r.forget()
+		delete(s.streams, id)
+		s.finished = slices.DeleteFunc(s.finished, func(other string) bool { return other == id })
+	}
+}
+
+// forget drops all streams of a session that has ended.
+func (s *session) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.streams {
+		r.forget()
+	}
+	if s.listener != nil {
+		s.listener.forget()
 	}
 }
 
@@ -189,6 +237,7 @@ func (s *session) detach(r *reading) {
 	defer s.mu.Unlock()
 	if r.readers--; r.readers == 0 && !s.closed {
 		r.leave = time.AfterFunc(abandoned, func() { s.abandon(r) })
+		s.trim()
 	}
 }
 
@@ -202,20 +251,31 @@ func (s *session) abandon(r *reading) {
 	}
 }
 
+// lose is told that the one stream of the session has broken, which its client cannot come
+// back to: requests that go on are cancelled like those that nobody comes for.
+func (s *session) lose() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.lost = time.AfterFunc(abandoned, func() { s.cancel(errAbandoned) })
+	}
+}
+
 // listen makes a stream of what belongs to no request, in the place of an
 // earlier one: a client that opens another has lost it.
 func (s *session) listen() *stream {
 	s.mu.Lock()
 	before := s.listener
 	s.listener = newStream("l", false, nil)
+	s.listener.count = s.account.Keep
 	now := s.listener
 	closed := s.closed
 	s.mu.Unlock()
 	if before != nil {
-		before.Close()
+		before.forget()
 	}
 	if closed {
-		now.Close()
+		now.forget()
 	}
 	return now
 }
@@ -231,7 +291,9 @@ func (o onListener) Send(m rpc.Outgoing) {
 	o.mu.Lock()
 	l := o.listener
 	o.mu.Unlock()
-	l.Send(m)
+	if l != nil { // the client has begun to listen
+		l.Send(m)
+	}
 }
 
 func (o onListener) Close() { o.done() }

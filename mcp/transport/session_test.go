@@ -10,13 +10,18 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/vmette/vmette-mcp/mcp/quota"
 	"github.com/vmette/vmette-mcp/mcp/rpc"
 )
 
 // direct asks a transport without a connection, so that a test can turn its
 // clock.
 func direct(ctx context.Context, tr *Transport, method, body string, headers ...string) *httptest.ResponseRecorder {
-	r := httptest.NewRequestWithContext(ctx, method, "/mcp", strings.NewReader(body))
+	return directTo(ctx, tr, method, "/mcp", body, headers...)
+}
+
+func directTo(ctx context.Context, tr *Transport, method, path, body string, headers ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequestWithContext(ctx, method, path, strings.NewReader(body))
 	r.Header.Set("X-Client", "alice")
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
@@ -118,6 +123,40 @@ func TestAbandonedRequest(t *testing.T) {
 	})
 }
 
+// A call that goes on without its client counts against the limits of the client
+// as long as it does.
+func TestAbandonedRequestCounts(t *testing.T) {
+	for name, limits := range map[string]quota.Limits{
+		"requests": {Requests: 1},
+		"bytes":    {Held: 100},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBackend()
+				tr := New(Config{Backend: b, Quota: quota.NewBook(limits)})
+				id := direct(t.Context(), tr, "POST", request(0, "initialize")).Header().Get(headerSession)
+				ctx, hangUp := context.WithTimeout(t.Context(), time.Second)
+				defer hangUp()
+				direct(ctx, tr, "POST", request(1, "hold"), headerSession, id)
+				next := func() int {
+					return direct(t.Context(), tr, "POST", request(2, "echo"), headerSession, id).Code
+				}
+				if code := next(); code != http.StatusTooManyRequests {
+					t.Errorf("beside it another is answered %d", code)
+				}
+				<-b.cancelled
+				synctest.Wait()
+				if code := next(); code != http.StatusOK {
+					t.Errorf("after it another is answered %d", code)
+				}
+				if err := tr.Shutdown(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
 // What is kept for clients that come back is bounded.
 func TestFinishedStreamsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -135,7 +174,7 @@ func TestFinishedStreamsAreBounded(t *testing.T) {
 			if !s.use() {
 				t.Fatal("the session has ended")
 			}
-			_, r := s.open(s.ctx)
+			_, r := s.open(s.ctx, func() {})
 			for range 2 * maxEvents {
 				r.Send(rpc.Outgoing{Data: make([]byte, maxLog/maxEvents)})
 			}

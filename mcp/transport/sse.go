@@ -5,7 +5,6 @@ import (
 	"net/http"
 
 	"github.com/vmette/vmette-mcp/mcp/auth"
-	"github.com/vmette/vmette-mcp/mcp/quota"
 	"github.com/vmette/vmette-mcp/mcp/rpc"
 )
 
@@ -13,12 +12,12 @@ import (
 // session, whose client is told to post its messages to the path that
 // [Transport.Messages] is served at.
 func (t *Transport) SSE(messages string) http.Handler {
-	return t.handler(map[string]call{http.MethodGet: func(w http.ResponseWriter, r *http.Request, id auth.Identity, _ *quota.Account) {
+	return t.handler(map[string]call{http.MethodGet: func(w http.ResponseWriter, r *http.Request, id auth.Identity, _ *charge) {
 		if !t.enter() {
 			refuse(w, errClosing)
 			return
 		}
-		s, err := t.open(id, legacy[0])
+		s, err := t.open(id, true)
 		t.leave()
 		if err != nil {
 			refuse(w, err)
@@ -26,6 +25,8 @@ func (t *Transport) SSE(messages string) http.Handler {
 		}
 		defer s.release()
 		l := s.listen()
+		defer l.forget()
+		defer s.lose()
 		e := newEventWriter(w, false)
 		w.WriteHeader(http.StatusOK)
 		if err := e.write(fmt.Appendf(nil, "event: endpoint\ndata: %s?sessionId=%s\n\n", messages, s.id)); err != nil {
@@ -41,29 +42,31 @@ func (t *Transport) Messages() http.Handler {
 	return t.handler(map[string]call{http.MethodPost: t.message})
 }
 
-func (t *Transport) message(w http.ResponseWriter, r *http.Request, id auth.Identity, account *quota.Account) {
+func (t *Transport) message(w http.ResponseWriter, r *http.Request, id auth.Identity, c *charge) {
 	if !t.enter() {
 		refuse(w, errClosing)
 		return
 	}
-	m, free, ok := t.read(w, r, account)
+	m, ok := t.read(w, r, id, c)
 	if !ok {
 		t.leave()
 		return
 	}
-	done := func() {
-		free()
-		t.leave()
+	s, ok := t.find(id, r.URL.Query().Get("sessionId"), true)
+	if ok && s.ctx.Err() != nil { // nobody would hear the answer
+		s.release()
+		ok = false
 	}
-	s, ok := t.find(id, r.URL.Query().Get("sessionId"))
 	if !ok {
-		done()
+		t.leave()
 		fail(w, http.StatusNotFound, m.ID, rpc.CodeInvalid, "this session has ended: open a new stream")
 		return
 	}
+	c.use()
 	over := func() {
 		s.release()
-		done()
+		c.release()
+		t.leave()
 	}
 	s.peer.Receive(rpc.WithHeader(s.ctx, r.Header), m, onListener{s, over})
 	if !m.IsRequest() {

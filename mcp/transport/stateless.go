@@ -33,7 +33,7 @@ func metaVersion(m *rpc.Message) string {
 
 // postStateless handles a message of revision 2026-07-28, which stands for
 // itself. Its handling ends with its connection.
-func (t *Transport) postStateless(w http.ResponseWriter, r *http.Request, m *rpc.Message, header, meta string) {
+func (t *Transport) postStateless(w http.ResponseWriter, r *http.Request, c *charge, m *rpc.Message, header, meta string) {
 	wrong := func(code int, why string) { fail(w, http.StatusBadRequest, m.ID, code, why) }
 	switch {
 	case m.IsAnswer():
@@ -61,7 +61,10 @@ func (t *Transport) postStateless(w http.ResponseWriter, r *http.Request, m *rpc
 		w.WriteHeader(http.StatusAccepted)
 		return
 	}
-	s := newStream("", false, nil)
+	c.use()
+	s := newStream("", false, c.release)
+	s.count = c.account.Keep
+	defer s.forget()
 	peer.Receive(ctx, m, s)
 	t.respond(w, r, s, false, statusOf)
 	// The request has been answered, or nobody waits for that.

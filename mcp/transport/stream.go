@@ -16,8 +16,9 @@ const (
 // readers may follow. The number of an event is its place in the log, from 0.
 type stream struct {
 	id    string
-	keep  bool   // what has been read is kept for a client that comes back
-	ended func() // called once when it is closed
+	keep  bool        // what has been read is kept for a client that comes back
+	ended func()      // called when it is closed, by who belongs to it and not by who forgets it
+	count func(n int) // is told of n bytes that are kept more, or fewer; nil when nobody wants to know
 
 	mu      sync.Mutex
 	first   int            // number of events[0]
@@ -27,8 +28,12 @@ type stream struct {
 	changed chan struct{} // closed, and replaced, when something is added
 }
 
+// newStream returns a stream. ended, when not nil, is called once when it is closed.
 func newStream(id string, keep bool, ended func()) *stream {
-	return &stream{id: id, keep: keep, ended: ended, changed: make(chan struct{})}
+	if ended == nil {
+		ended = func() {}
+	}
+	return &stream{id: id, keep: keep, ended: sync.OnceFunc(ended), changed: make(chan struct{})}
 }
 
 // Send adds a message. The oldest ones are dropped when there are too many,
@@ -40,7 +45,7 @@ func (s *stream) Send(m rpc.Outgoing) {
 		return
 	}
 	s.events = append(s.events, m)
-	s.size += len(m.Data)
+	s.resize(len(m.Data))
 	for len(s.events) > 1 && (len(s.events) > maxEvents || s.size > maxLog) {
 		s.drop()
 	}
@@ -50,15 +55,12 @@ func (s *stream) Send(m rpc.Outgoing) {
 // Close ends the log.
 func (s *stream) Close() {
 	s.mu.Lock()
-	first := !s.closed
-	s.closed = true
-	if first {
+	if !s.closed {
+		s.closed = true
 		s.tell()
 	}
 	s.mu.Unlock()
-	if first && s.ended != nil {
-		s.ended()
-	}
+	s.ended()
 }
 
 // tell wakes the readers. The caller holds mu.
@@ -69,10 +71,31 @@ func (s *stream) tell() {
 
 // drop forgets the oldest event. The caller holds mu.
 func (s *stream) drop() {
-	s.size -= len(s.events[0].Data)
+	s.resize(-len(s.events[0].Data))
 	s.events[0] = rpc.Outgoing{}
 	s.events = s.events[1:]
 	s.first++
+}
+
+// resize changes the size. The caller holds mu.
+func (s *stream) resize(n int) {
+	s.size += n
+	if s.count != nil {
+		s.count(n)
+	}
+}
+
+// forget drops everything, and takes nothing any more: nobody will read it.
+func (s *stream) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.events) > 0 {
+		s.drop()
+	}
+	if !s.closed {
+		s.closed = true
+		s.tell()
+	}
 }
 
 // after returns the first event from number n on and its number, whether there is

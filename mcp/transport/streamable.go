@@ -43,7 +43,7 @@ func (t *Transport) Streamable() http.Handler {
 }
 
 // call handles a request of a client.
-type call func(w http.ResponseWriter, r *http.Request, id auth.Identity, account *quota.Account)
+type call func(w http.ResponseWriter, r *http.Request, id auth.Identity, c *charge)
 
 // handler returns a handler that knows who makes a request.
 func (t *Transport) handler(methods map[string]call) http.Handler {
@@ -65,7 +65,15 @@ func (t *Transport) handler(methods map[string]call) http.Handler {
 			return
 		}
 		account := t.cfg.Quota.Of(id.Name)
-		do(counted{w, account}, r, id, account)
+		free, err := account.Request()
+		if err != nil {
+			refuse(w, err)
+			return
+		}
+		c := newCharge(account, free)
+		defer c.release()
+		t.cfg.Taken(r.Context(), id.Name)
+		do(counted{w, account}, r, id, c)
 	})
 }
 
@@ -84,22 +92,21 @@ func (c counted) Write(b []byte) (int, error) {
 }
 
 // post takes one message.
-func (t *Transport) post(w http.ResponseWriter, r *http.Request, id auth.Identity, account *quota.Account) {
+func (t *Transport) post(w http.ResponseWriter, r *http.Request, id auth.Identity, c *charge) {
 	if !t.enter() {
 		refuse(w, errClosing)
 		return
 	}
 	defer t.leave()
-	m, free, ok := t.read(w, r, account)
+	m, ok := t.read(w, r, id, c)
 	if !ok {
 		return
 	}
-	defer free()
 	version := r.Header.Get(headerVersion)
 	meta := metaVersion(m)
 	switch {
 	case version >= stateless || meta >= stateless:
-		t.postStateless(w, r, m, version, meta)
+		t.postStateless(w, r, c, m, version, meta)
 	case m.Method != "initialize" && version != "" && !slices.Contains(legacy, version):
 		fail(w, http.StatusBadRequest, m.ID, rpc.CodeInvalid, "this revision of the protocol is not known: use one of "+strings.Join(legacy, ", ")+", "+stateless)
 	case m.Method == "initialize" && m.IsRequest():
@@ -110,7 +117,7 @@ func (t *Transport) post(w http.ResponseWriter, r *http.Request, id auth.Identit
 			return
 		}
 		defer s.release()
-		t.postTo(w, r, s, m)
+		t.postTo(w, r, s, c, m)
 	}
 }
 
@@ -121,7 +128,7 @@ func (t *Transport) session(w http.ResponseWriter, r *http.Request, id auth.Iden
 		fail(w, http.StatusBadRequest, request, rpc.CodeInvalid, "there is no "+headerSession+" header: begin with initialize, and send the id that it is answered with")
 		return nil, false
 	}
-	s, ok := t.find(id, name)
+	s, ok := t.find(id, name, false)
 	if !ok {
 		fail(w, http.StatusNotFound, request, rpc.CodeInvalid, "this session has ended: begin a new one with initialize")
 	}
@@ -130,7 +137,7 @@ func (t *Transport) session(w http.ResponseWriter, r *http.Request, id auth.Iden
 
 // initialize opens a session.
 func (t *Transport) initialize(w http.ResponseWriter, r *http.Request, id auth.Identity, m *rpc.Message) {
-	s, err := t.open(id, "")
+	s, err := t.open(id, false)
 	if err != nil {
 		refuse(w, err)
 		return
@@ -153,7 +160,7 @@ func (t *Transport) initialize(w http.ResponseWriter, r *http.Request, id auth.I
 }
 
 // postTo hands a message to a session.
-func (t *Transport) postTo(w http.ResponseWriter, r *http.Request, s *session, m *rpc.Message) {
+func (t *Transport) postTo(w http.ResponseWriter, r *http.Request, s *session, c *charge, m *rpc.Message) {
 	ctx := rpc.WithHeader(s.ctx, r.Header)
 	if !m.IsRequest() {
 		s.peer.Receive(ctx, m, nil)
@@ -164,7 +171,8 @@ func (t *Transport) postTo(w http.ResponseWriter, r *http.Request, s *session, m
 		fail(w, http.StatusNotFound, m.ID, rpc.CodeInvalid, "this session has ended: begin a new one with initialize")
 		return
 	}
-	ctx, stream := s.open(ctx)
+	c.use()
+	ctx, stream := s.open(ctx, c.release)
 	s.attach(stream)
 	defer s.detach(stream)
 	s.peer.Receive(ctx, m, stream)
@@ -186,7 +194,6 @@ func (t *Transport) respond(w http.ResponseWriter, r *http.Request, s *stream, p
 			if status != nil {
 				code = status(m.Code)
 			}
-			_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout))
 			answer(w, code, m.Data)
 			return
 		case ok && streams, closed && !ok:
@@ -237,7 +244,7 @@ func (t *Transport) follow(e *eventWriter, r *http.Request, s *stream, n int) {
 
 // get opens a stream of what belongs to no request, or one that the client has
 // lost.
-func (t *Transport) get(w http.ResponseWriter, r *http.Request, id auth.Identity, _ *quota.Account) {
+func (t *Transport) get(w http.ResponseWriter, r *http.Request, id auth.Identity, _ *charge) {
 	if t.noSessions(w, r) {
 		return
 	}
@@ -253,6 +260,7 @@ func (t *Transport) get(w http.ResponseWriter, r *http.Request, id auth.Identity
 	last := r.Header.Get(headerLastEvent)
 	if last == "" {
 		l := s.listen()
+		defer l.forget()
 		t.events(w, r, l, 0, false)
 		return
 	}
@@ -268,7 +276,7 @@ func (t *Transport) get(w http.ResponseWriter, r *http.Request, id auth.Identity
 }
 
 // delete ends a session.
-func (t *Transport) delete(w http.ResponseWriter, r *http.Request, id auth.Identity, _ *quota.Account) {
+func (t *Transport) delete(w http.ResponseWriter, r *http.Request, id auth.Identity, _ *charge) {
 	if t.noSessions(w, r) {
 		return
 	}

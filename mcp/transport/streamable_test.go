@@ -52,6 +52,7 @@ func TestSession(t *testing.T) {
 			t.Errorf("%s: answered %d: %s", tt.name, res.StatusCode, got)
 		}
 	}
+	<-b.closed // which the transport does not have its client wait for
 	if open, _ := b.count(); open != 0 {
 		t.Errorf("%d conversations are open", open)
 	}

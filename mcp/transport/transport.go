@@ -47,6 +47,10 @@ type Config struct {
 	Grace   time.Duration // for which a session outlives its last use; 0 means 15 minutes
 	Life    time.Duration // after which a session ends in any case; 0 means a day
 	Logger  *slog.Logger  // nil discards
+
+	// Taken is told of each request that is taken, with its context, and of which
+	// client it is; nil when nobody wants to know.
+	Taken func(ctx context.Context, client string)
 }
 
 // Transport serves sessions over HTTP. It is safe for concurrent use; Shutdown must end it.
@@ -90,6 +94,9 @@ func New(cfg Config) *Transport {
 	}
 	if cfg.Quota == nil {
 		cfg.Quota = quota.NewBook(quota.Limits{Sessions: defaultSessions})
+	}
+	if cfg.Taken == nil {
+		cfg.Taken = func(context.Context, string) {}
 	}
 	if cfg.Grace == 0 {
 		cfg.Grace = defaultGrace
@@ -173,7 +180,7 @@ func (t *Transport) leave() {
 
 // open begins a session of the client. One that has too many loses one that it does not
 // use for the new one.
-func (t *Transport) open(id auth.Identity, version string) (*session, error) {
+func (t *Transport) open(id auth.Identity, sse bool) (*session, error) {
 	account := t.cfg.Quota.Of(id.Name)
 	free, err := account.Session()
 	if err != nil && t.replace(id) {
@@ -191,9 +198,10 @@ func (t *Transport) open(id auth.Identity, version string) (*session, error) {
 		id:      newID(),
 		owner:   id,
 		conv:    conv,
-		version: version,
+		sse:     sse,
 		opened:  time.Now(),
 		free:    free,
+		account: account,
 		grace:   t.cfg.Grace,
 		streams: make(map[string]*reading),
 		uses:    1,
@@ -240,12 +248,25 @@ func (t *Transport) replace(id auth.Identity) bool {
 	return true
 }
 
-// find returns a session, of the client that opened it alone, as in use.
-func (t *Transport) find(id auth.Identity, session string) (*session, bool) {
+// thin drops what is kept of answers of a client that may want them again, but
+// may as well not.
+func (t *Transport) thin(id auth.Identity) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, s := range t.sessions {
+		if s.owner == id {
+			s.thin()
+		}
+	}
+}
+
+// find returns a session, of the client that opened it alone and as it opened it,
+// as in use.
+func (t *Transport) find(id auth.Identity, session string, sse bool) (*session, bool) {
 	t.mu.Lock()
 	s := t.sessions[session]
 	t.mu.Unlock()
-	if s == nil || s.owner != id || !s.use() {
+	if s == nil || s.owner != id || s.sse != sse || !s.use() {
 		return nil, false
 	}
 	return s, true
@@ -271,42 +292,73 @@ func (t *Transport) close(s *session) {
 	if err := errors.Join(s.conv.Close(ctx), s.peer.Close(ctx)); err != nil {
 		t.log.Warn("a conversation did not end as it should", "session", s.id[:6], "err", err)
 	}
+	s.forget()
 }
 
-// read reads the message of a POST and counts it against the quota, until free
-// is called. When that fails the request has been answered.
-func (t *Transport) read(w http.ResponseWriter, r *http.Request, account *quota.Account) (m *rpc.Message, free func(), ok bool) {
+// read reads the message of a POST, which c is charged with. When that fails the
+// request has been answered.
+func (t *Transport) read(w http.ResponseWriter, r *http.Request, id auth.Identity, c *charge) (m *rpc.Message, ok bool) {
 	size := r.ContentLength
 	if size < 0 {
 		size = unknownSize
 	}
-	free, err := account.Hold(size)
+	free, err := c.account.Hold(size)
+	if err != nil && c.account.Full() {
+		t.thin(id)
+		free, err = c.account.Hold(size)
+	}
 	if err != nil {
 		refuse(w, err)
-		return nil, nil, false
+		return nil, false
 	}
-	data, err := io.ReadAll(r.Body)
+	c.add(free)
+	data, err := readBody(r.Body, r.ContentLength)
 	if err != nil {
-		free()
 		if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
 			fail(w, http.StatusRequestEntityTooLarge, nil, rpc.CodeInvalid, fmt.Sprintf("the body is larger than %d bytes: send less at once", tooLarge.Limit))
-			return nil, nil, false
+			return nil, false
 		}
 		fail(w, http.StatusBadRequest, nil, rpc.CodeParse, "the body did not arrive whole")
-		return nil, nil, false
+		return nil, false
 	}
 	m, refusals := rpc.Parse(data)
 	if refusals != nil {
-		free()
 		answer(w, http.StatusBadRequest, refusals[0])
-		return nil, nil, false
+		return nil, false
 	}
-	return m, free, true
+	return m, true
 }
 
 // unknownSize is what a body counts for whose size is not announced: all that it
 // may have.
 const unknownSize = 4 << 20
+
+// readBody reads a body, whose size may be announced, into little more memory than it
+// takes: many clients may send large ones at once.
+func readBody(r io.Reader, announced int64) ([]byte, error) {
+	const slack = 512 // in which the end is read
+	size := int64(16 << 10)
+	if announced >= 0 {
+		size = min(announced, unknownSize)
+	}
+	data := make([]byte, 0, size+slack)
+	for {
+		n, err := r.Read(data[len(data):cap(data)])
+		data = data[:len(data)+n]
+		switch {
+		case err == io.EOF:
+			return data, nil
+		case err != nil:
+			return data, err
+		case len(data) == cap(data):
+			next := 4 * cap(data)
+			if cap(data) < unknownSize {
+				next = min(next, unknownSize+slack)
+			}
+			data = append(make([]byte, 0, next), data...)
+		}
+	}
+}
 
 // answer answers with a JSON-RPC message.
 func answer(w http.ResponseWriter, status int, data []byte) {
