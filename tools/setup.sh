@@ -43,6 +43,10 @@ x86_64) need qemu-system-x86_64 qemu-system-x86 ;;
 esac
 need mmdebstrap mmdebstrap
 need mksquashfs squashfs-tools
+need mkfs.ext4 e2fsprogs
+if ! command -v virtiofsd >/dev/null 2>&1 && [ ! -x /usr/libexec/virtiofsd ]; then
+	need_file /usr/lib/qemu/virtiofsd qemu-system-common
+fi
 need_file /usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring
 need_file /etc/ssl/certs/ca-certificates.crt ca-certificates
 # Without root, mmdebstrap builds in a user namespace with mapped ids.
@@ -61,13 +65,15 @@ test | ci)
 	need_python 'import gi' python3-gi
 	need_python 'import gi; gi.require_version("Gtk", "3.0")' gir1.2-gtk-3.0
 	need_python 'import PyQt5.QtWidgets' python3-pyqt5
+	need busybox busybox-static
 	need xauth xauth
 	need xrandr x11-xserver-utils
 	need setxkbmap x11-xkb-utils
 	need xkbcomp x11-xkb-utils
 	need_file /usr/include/X11/keysymdef.h x11proto-dev
 	need git git
-	[ "$goal" = test ] || need gcc gcc libc6-dev
+	need ip iproute2
+	need gcc gcc libc6-dev
 	;;
 conformance) need npm npm ;;
 *)

@@ -15,7 +15,7 @@ type benchCmd struct {
 	Boots  int    `help:"Cold boots to measure (default ${default})." default:"3" placeholder:"N"`
 	Starts int    `help:"Starts from a saved desktop to measure (default ${default})." default:"10" placeholder:"N"`
 	Native bool   `help:"Measure the guest agent on an X server of this host instead, without a machine around it."`
-	Crowd  bool   `help:"Measure the memory of 1 to 20 desktops from one template instead, and use all of them."`
+	Crowd  bool   `help:"Measure nothing but the memory of 1 to 20 desktops from one template, and all of them at work."`
 	Image  string `help:"What the desktop boots; it needs xterm (default ${default})." default:"${minimal}" placeholder:"SPEC"`
 	sandboxFlags
 }

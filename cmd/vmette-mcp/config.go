@@ -44,7 +44,7 @@ func (c checkConfigCmd) Run(a *app) error {
 		return err
 	}
 	if _, err := parser.Parse([]string{"serve", "--config", c.File}); err != nil {
-		return err
+		return s.locate(err)
 	}
 	_, err = fmt.Fprintf(a.stdout, "%s is right: it sets %d flags.\n", c.File, len(s.entries))
 	return err

@@ -29,12 +29,13 @@ func (s *screenSize) UnmarshalText(text []byte) error {
 // sandboxFlags say what a desktop is like, but for its image. They are the same
 // for every command that boots one.
 type sandboxFlags struct {
-	CPUs   int        `name:"cpus" help:"Virtual processors of a desktop (default ${default})." default:"2" placeholder:"N"`
-	Memory int        `help:"Memory of a desktop in MiB (default ${default})." default:"2048" placeholder:"MIB"`
-	Screen screenSize `help:"Size of the screen in pixels (default ${default})." default:"1280x800" placeholder:"WxH"`
-	Sudo   bool       `help:"Let the desktop's user become root in its own machine, without a password." default:"true" negatable:""`
-	Accel  string     `help:"How the guest runs: auto, kvm or tcg (emulated) (default ${default})." default:"auto" enum:"auto,kvm,tcg" placeholder:"HOW"`
-	Vsock  string     `help:"What connects guest and host: auto, vhost-user or vhost (default ${default})." default:"auto" enum:"auto,vhost-user,vhost" placeholder:"DOOR"`
+	CPUs    int        `name:"cpus" help:"Virtual processors of a desktop (default ${default})." default:"2" placeholder:"N"`
+	Memory  int        `help:"Memory of a desktop in MiB (default ${default})." default:"2048" placeholder:"MIB"`
+	Scratch mebibytes  `help:"Let what is written to a desktop's files go to a disk of this size instead of its memory, such as 8G. It takes room as it is written to." placeholder:"SIZE"`
+	Screen  screenSize `help:"Size of the screen in pixels (default ${default})." default:"1280x800" placeholder:"WxH"`
+	Sudo    bool       `help:"Let the desktop's user become root in its own machine, without a password." default:"true" negatable:""`
+	Accel   string     `help:"How the guest runs: auto, kvm or tcg (emulated) (default ${default})." default:"auto" enum:"auto,kvm,tcg" placeholder:"HOW"`
+	Vsock   string     `help:"What connects guest and host: auto, vhost-user or vhost (default ${default})." default:"auto" enum:"auto,vhost-user,vhost" placeholder:"DOOR"`
 }
 
 // templateFlags say what is in a template.
@@ -46,10 +47,11 @@ type templateFlags struct {
 // the image.
 func (f sandboxFlags) config() sandbox.Config {
 	return sandbox.Config{
-		CPUs:      f.CPUs,
-		MemoryMiB: f.Memory,
-		Screen:    desktop.Size(f.Screen),
-		NoSudo:    !f.Sudo,
+		CPUs:       f.CPUs,
+		MemoryMiB:  f.Memory,
+		ScratchMiB: int(f.Scratch),
+		Screen:     desktop.Size(f.Screen),
+		NoSudo:     !f.Sudo,
 	}
 }
 

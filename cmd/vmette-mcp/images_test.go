@@ -37,7 +37,10 @@ func (s *fakeStore) Get(context.Context, string) (*rootfs.Image, error) {
 	if !s.built {
 		return nil, rootfs.ErrNotBuilt
 	}
-	return &rootfs.Image{Name: "debian:test", Kernel: "k", Root: "r", RootFormat: "squashfs"}, nil
+	return &rootfs.Image{
+		Name: "debian:test", Kernel: "k", Root: "r", RootFormat: "squashfs",
+		Process: &rootfs.Process{Env: []string{"FROM=image"}, WorkingDir: "/srv", User: "33", Entrypoint: []string{"not", "this"}},
+	}, nil
 }
 
 func (s *fakeStore) Build(ctx context.Context, _ string, progress func(rootfs.Progress)) (*rootfs.Image, error) {
@@ -87,10 +90,35 @@ func TestImagesThatAreThere(t *testing.T) {
 	}
 	want := sandbox.Config{
 		Image: "debian:test", Kernel: "k", Initramfs: "i",
-		Root: sandbox.Disk{Path: "r", Format: "squashfs"}, CPUs: 3,
+		Root: sandbox.RootfsBlock{Path: "r", Format: "squashfs"}, CPUs: 3,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("config (-want +got):\n%s", diff)
+	}
+}
+
+// Whoever prepares desktops beforehand hears of the image as soon as it is there.
+func TestImagesAreFollowed(t *testing.T) {
+	store := newFakeStore()
+	im := testImages(t, store)
+	told := make(chan sandbox.Config, 10)
+	im.follow(t.Context(), func(cfg sandbox.Config) { told <- cfg })
+	if len(told) > 0 {
+		t.Errorf("told of an image that is not there: %+v", <-told)
+	}
+	if _, err := im.Config(t.Context()); err == nil {
+		t.Fatal("the image is there already")
+	}
+	close(store.steps)
+	first := <-told
+	for range 2 {
+		cfg, err := im.Config(t.Context())
+		if err != nil || !cfg.Equal(first) {
+			t.Errorf("desktops boot %+v, %v; told of %+v", cfg, err, first)
+		}
+	}
+	if len(told) > 0 {
+		t.Errorf("told again: %+v", <-told)
 	}
 }
 
@@ -186,8 +214,8 @@ func TestScreenSize(t *testing.T) {
 }
 
 func TestSandboxFlagsConfig(t *testing.T) {
-	got := sandboxFlags{CPUs: 1, Memory: 512, Screen: screenSize{640, 480}, Sudo: false}.config()
-	if !got.NoSudo || got.CPUs != 1 || got.MemoryMiB != 512 || got.Screen.Width != 640 {
+	got := sandboxFlags{CPUs: 1, Memory: 512, Scratch: 8192, Screen: screenSize{640, 480}, Sudo: false}.config()
+	if !got.NoSudo || got.CPUs != 1 || got.MemoryMiB != 512 || got.ScratchMiB != 8192 || got.Screen.Width != 640 {
 		t.Errorf("config %+v", got)
 	}
 }

@@ -137,10 +137,10 @@ func TestIntegrationServe(t *testing.T) {
 }
 
 // TestIntegrationKill kills the server at random moments while it boots and
-// uses a desktop. Nothing of it may run on, and the next start removes what is
-// left of it in the file system.
+// uses a desktop: a few times, or as often as VMETTE_KILLS says. Nothing of it may
+// run on, and the next start removes what is left of it in the file system.
 func TestIntegrationKill(t *testing.T) {
-	const times = 20
+	times, _ := kills(t)
 	state, temporary := t.TempDir(), t.TempDir()
 	t.Setenv("TMPDIR", temporary)
 	adoptOrphans(t)

@@ -6,7 +6,7 @@
 // "vmette-mcp doctor" what this host can do, "vmette-mcp demo" shows it at work.
 //
 // It exits with 0 when what was asked is done, with 1 when it failed, and with
-// 2 when the command line is wrong. SIGINT and SIGTERM end every sandbox first.
+// 2 when the command line is wrong. "vmette-mcp run" exits as its command does. SIGINT and SIGTERM end every sandbox first.
 package main
 
 import (
@@ -16,9 +16,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
 	"strconv"
-	"syscall"
 
 	"github.com/alecthomas/kong"
 
@@ -53,6 +51,7 @@ type commandLine struct {
 	StateDir string     `help:"Keep what running sandboxes need here. (default: vmette in the user's state directory)" placeholder:"DIR" type:"path" env:"VMETTE_STATE_DIR"`
 
 	Serve    serveCmd    `cmd:"" default:"withargs" help:"Serve MCP on standard input and output, or over HTTP. This is the default."`
+	Run      runCmd      `cmd:"" help:"Run one command in a fresh sandbox."`
 	Demo     demoCmd     `cmd:"" help:"Drive a real desktop over MCP and report on it."`
 	Rootfs   rootfsCmd   `cmd:"" help:"Build, list and remove images."`
 	Template templateCmd `cmd:"" help:"Build, list and remove saved desktops, which new ones start from."`
@@ -65,7 +64,7 @@ type commandLine struct {
 
 // app is what a command runs with.
 type app struct {
-	ctx      context.Context // done at SIGINT and SIGTERM
+	ctx      context.Context // done at SIGINT and SIGTERM, see untilSignal
 	stdin    io.Reader
 	stdout   io.Writer
 	stderr   io.Writer
@@ -81,9 +80,9 @@ type app struct {
 var errReported = errors.New("reported")
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, release := untilSignal()
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
-	stop()
+	release()
 	os.Exit(code)
 }
 
@@ -98,6 +97,8 @@ func newParser(cli *commandLine, stdout, stderr io.Writer, helped *bool) (*kong.
 			"minimal":     rootfs.MinimalSpec,
 			"profiles":    profiles(),
 			"checkpoints": strconv.Itoa(sandbox.DefaultCheckpoints),
+			"suspended":   strconv.Itoa(sandbox.DefaultSuspended),
+			"diskReserve": strconv.Itoa(sandbox.DefaultDiskReserveMiB),
 			"imageEdge":   strconv.Itoa(picture.DefaultMaxEdge),
 			"imagePixels": strconv.Itoa(picture.DefaultMaxPixels),
 			"imageBytes":  strconv.Itoa(picture.DefaultMaxBase64),
@@ -139,9 +140,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		stateDir: cli.StateDir,
 		logLevel: cli.LogLevel,
 	}
+	var exit exitStatus
 	switch err := command.Run(a); {
 	case err == nil:
 		return exitDone
+	case errors.As(err, &exit):
+		return int(exit)
 	case errors.Is(err, errReported):
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		fmt.Fprintln(stderr, "vmette-mcp: interrupted")

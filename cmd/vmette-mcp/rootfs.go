@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"text/tabwriter"
 
+	"github.com/vmette/vmette-mcp/cmd/vmette-mcp/agent"
 	"github.com/vmette/vmette-mcp/rootfs"
 )
 
 type rootfsCmd struct {
 	Build rootfsBuildCmd `cmd:"" help:"Build images, unless they are there."`
 	List  rootfsListCmd  `cmd:"" help:"List images."`
+	Files rootfsFilesCmd `cmd:"" help:"Build an image unless it is there, and print the paths of its files."`
 	Rm    rootfsRmCmd    `cmd:"" help:"Remove images."`
 }
 
@@ -78,6 +80,37 @@ func (a *app) buildImage(store *rootfs.Store, spec string) (*rootfs.Image, error
 	bar := rootfs.NewBar(a.stderr)
 	defer bar.Close()
 	return store.Build(a.ctx, spec, bar.Update)
+}
+
+type rootfsFilesCmd struct {
+	Spec string `arg:"" optional:"" name:"spec" help:"${desktop} is the default." default:"${desktop}"`
+}
+
+func (rootfsFilesCmd) Help() string {
+	return `Prints, a name and a path on each line, the kernel, the initramfs with the guest
+agent, the root file system and its format: what a program needs that boots the
+image by itself. The initramfs is removed when it has not been asked for in a week.`
+}
+
+func (c rootfsFilesCmd) Run(a *app) error {
+	bin, err := agent.Binary()
+	if err != nil {
+		return err
+	}
+	store, err := a.openStore()
+	if err != nil {
+		return err
+	}
+	img, err := a.buildImage(store, c.Spec)
+	if err != nil {
+		return err
+	}
+	initramfs, err := store.Initramfs(img, bin)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.stdout, "kernel %s\ninitramfs %s\nroot %s\nformat %s\n", img.Kernel, initramfs, img.Root, img.RootFormat)
+	return err
 }
 
 type rootfsListCmd struct {

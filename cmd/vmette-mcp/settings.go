@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -159,6 +160,25 @@ func (e setting) check(app *kong.Application) error {
 		return fmt.Errorf("%s is %q: write one of %s", e.name, e.value, strings.Join(f.EnumSlice(), ", "))
 	}
 	return nil
+}
+
+// flagNames are the flags that an error talks of.
+var flagNames = regexp.MustCompile(`--([a-z][a-z-]*)`)
+
+// locate says where in the file an error comes from that is one of flags together,
+// if it names any that the file sets. Errors of single settings say so already.
+func (s *settings) locate(err error) error {
+	if strings.HasPrefix(err.Error(), s.path+":") {
+		return err
+	}
+	for _, m := range flagNames.FindAllStringSubmatch(err.Error(), -1) {
+		for _, e := range s.entries {
+			if e.name == m[1] {
+				return fmt.Errorf("%s:%d: %w", s.path, e.line, err)
+			}
+		}
+	}
+	return fmt.Errorf("%s:1: %w", s.path, err)
 }
 
 // settingFlags returns the flags that a configuration file may set.

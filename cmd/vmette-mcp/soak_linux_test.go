@@ -155,8 +155,8 @@ func (s *inProcess) end() int {
 	return <-s.code
 }
 
-// call calls a tool that is to succeed.
-func (s *inProcess) call(tool, args string) {
+// call calls a tool that is to succeed, and returns the desktop that it names.
+func (s *inProcess) call(tool, args string) (desktop string) {
 	s.t.Helper()
 	s.id++
 	if _, err := fmt.Fprintf(s.in, `{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":%q,"arguments":%s}}`+"\n", s.id, tool, args); err != nil {
@@ -172,14 +172,20 @@ func (s *inProcess) call(tool, args string) {
 		Result struct {
 			IsError bool
 			Content []struct{ Text string }
+
+			StructuredContent struct {
+				DesktopID string `json:"desktop_id"`
+			}
 		}
 	}
 	if err := json.Unmarshal(line, &answer); err != nil || answer.ID != s.id || answer.Error != nil || answer.Result.IsError {
 		s.t.Fatalf("%s %s: %v, %s", tool, args, err, line[:min(len(line), 1000)])
 	}
+	return answer.Result.StructuredContent.DesktopID
 }
 
-// turn makes a desktop, uses it and closes it. Some are saved too.
+// turn makes a desktop, uses it and closes it. Some are saved too, and some of those
+// forked and suspended.
 func (s *inProcess) turn(i int) {
 	s.t.Helper()
 	s.call("desktop_create", "{}")
@@ -189,6 +195,13 @@ func (s *inProcess) turn(i int) {
 	if i%4 == 0 {
 		s.call("desktop_checkpoint", "{}")
 		s.call("desktop_rollback", "{}")
+	}
+	if i%8 == 0 {
+		fork := fmt.Sprintf(`{"desktop_id": %q}`, s.call("desktop_fork", "{}"))
+		s.call("screenshot", fork)
+		s.call("desktop_close", fork)
+		s.call("desktop_suspend", "{}")
+		s.call("screenshot", "{}")
 	}
 	s.call("desktop_close", "{}")
 }

@@ -35,6 +35,7 @@ type templateBuildCmd struct {
 	Spec  string `arg:"" optional:"" name:"spec" help:"${desktop} (the default) or ${minimal}." default:"${desktop}"`
 	Again bool   `help:"Build it even if it is there."`
 	templateFlags
+	trustFlags
 	sandboxFlags
 }
 
@@ -47,7 +48,11 @@ func (c templateBuildCmd) Run(a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	cfg, err := bootConfig(host.store, img, host.agent, c.config())
+	base := c.config()
+	if base.Authorities, err = c.authorities(); err != nil {
+		return err
+	}
+	cfg, err := bootConfig(host.store, img, host.agent, base)
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	t := transport.New(transport.Config{Backend: backend{handle}})
+	t := transport.New(transport.Config{Backend: backend{handle}, Taken: guard.Claim})
 	mux := http.NewServeMux()
 	mux.Handle("/mcp", t.Streamable())
 	mux.Handle("/sse", t.SSE("/message"))

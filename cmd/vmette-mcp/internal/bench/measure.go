@@ -83,6 +83,16 @@ func summarize(name, what string, samples []time.Duration) Measurement {
 	return summary(name, what, "ms", ms)
 }
 
+// ratio returns how many times as long the median of a takes as each of b.
+func ratio(name, what string, a, b []time.Duration) Measurement {
+	median := summarize("", "", a).P50
+	times := make([]float64, len(b))
+	for i, d := range b {
+		times[i] = median * float64(time.Millisecond) / float64(d)
+	}
+	return summary(name, what, "times", times)
+}
+
 // summary returns the measurement that samples in a unit make. It sorts them.
 func summary(name, what, unit string, samples []float64) Measurement {
 	slices.Sort(samples)

@@ -19,6 +19,15 @@ func TestSummarize(t *testing.T) {
 	}
 }
 
+func TestRatio(t *testing.T) {
+	boots := []time.Duration{9 * time.Second, 6 * time.Second, 90 * time.Second}
+	creates := []time.Duration{time.Second, 500 * time.Millisecond}
+	want := Measurement{Name: "a", What: "b", N: 2, Unit: "times", P50: 9, P95: 18, Min: 9, Max: 18}
+	if diff := cmp.Diff(want, ratio("a", "b", boots, creates)); diff != "" {
+		t.Errorf("measurement (-want +got):\n%s", diff)
+	}
+}
+
 func TestPercentileOfFew(t *testing.T) {
 	tests := []struct {
 		values []float64

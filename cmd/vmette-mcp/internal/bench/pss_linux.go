@@ -10,14 +10,13 @@ import (
 	"syscall"
 )
 
-// machinesPSS returns the proportional set size, in MiB, of the processes that this
-// one has started: the machines.
-func machinesPSS() (float64, error) {
+// machinesPSS returns the proportional set size, in MiB, of each of the processes that
+// this one has started: the machines.
+func machinesPSS() (each []float64, err error) {
 	lists, err := filepath.Glob("/proc/self/task/*/children")
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	total, n := 0, 0
 	for _, list := range lists {
 		pids, err := os.ReadFile(list)
 		if err != nil {
@@ -29,19 +28,16 @@ func machinesPSS() (float64, error) {
 				continue
 			}
 			if err != nil {
-				return 0, fmt.Errorf("measure memory: %w", err)
+				return nil, fmt.Errorf("measure memory: %w", err)
 			}
 			kib, err := pssKiB(string(rollup))
 			if err != nil {
-				return 0, err
+				return nil, err
 			}
-			total, n = total+kib, n+1
+			each = append(each, float64(kib)/1024)
 		}
 	}
-	if n == 0 {
-		return 0, errors.New("measure memory: no machine runs as a process of this one")
-	}
-	return float64(total) / 1024, nil
+	return each, nil
 }
 
 // pssKiB takes the line Pss from /proc/PID/smaps_rollup (proc(5)).

@@ -18,17 +18,19 @@ const owner = "bench"
 // host is a manager of desktops that start from a template, both in a directory of
 // their own.
 type host struct {
+	backend   sandbox.Backend
 	manager   *sandbox.Manager
 	templates *sandbox.Templates
 	dir       string
+	isolation sandbox.Isolation // once there was a crowd
 	cfg       sandbox.Config
 	log       func(format string, args ...any)
 }
 
-// newHost makes the template of cfg and a manager of that many desktops at once. It
-// must be closed.
-func newHost(ctx context.Context, b sandbox.Snapshotter, cfg sandbox.Config, capacity int, o Options) (_ *host, err error) {
-	h := &host{cfg: cfg, log: o.log}
+// newHost makes the template of cfg, and a manager of as many desktops at once as the
+// largest crowd has. It must be closed.
+func newHost(ctx context.Context, b sandbox.Snapshotter, cfg sandbox.Config, o Options) (_ *host, err error) {
+	h := &host{backend: b, cfg: cfg.WithDefaults(), log: o.log}
 	if h.dir, err = os.MkdirTemp("", "vmette-bench-"); err != nil {
 		return nil, err
 	}
@@ -46,7 +48,7 @@ func newHost(ctx context.Context, b sandbox.Snapshotter, cfg sandbox.Config, cap
 		return nil, err
 	}
 	h.manager, err = sandbox.NewManager(sandbox.ManagerConfig{
-		Backend: b, StateDir: filepath.Join(h.dir, "state"), Templates: h.templates, Capacity: capacity,
+		Backend: b, StateDir: filepath.Join(h.dir, "state"), Templates: h.templates, Capacity: crowds[len(crowds)-1],
 	})
 	return h, err
 }
@@ -71,32 +73,36 @@ func (h *host) create(ctx context.Context) (*sandbox.Lease, error) {
 	return l, settled(ctx, l)
 }
 
-// settled looks at a desktop once it has settled.
-func settled(ctx context.Context, l *sandbox.Lease) error {
-	s := screen{
+// leasedScreen is the screen of a desktop, whichever session it is.
+func leasedScreen(l *sandbox.Lease) screen {
+	return screen{
 		do: func(ctx context.Context, a desktop.Action, o desktop.Observe) (*desktop.Result, error) {
 			return l.Session().Do(ctx, a, o)
 		},
 		mirror: func() *desktop.Mirror { return l.Session().Screen() },
 	}
-	_, err := s.look(ctx, desktop.ObserveSettled)
+}
+
+// settled looks at a desktop once it has settled.
+func settled(ctx context.Context, l *sandbox.Lease) error {
+	_, err := leasedScreen(l).look(ctx, desktop.ObserveSettled)
 	return err
 }
 
 // measureSaves measures what a manager does with saved desktops: starts from a
-// template, checkpoints, rollback, forks and suspension.
-func measureSaves(ctx context.Context, b sandbox.Snapshotter, cfg sandbox.Config, o Options) (all []Measurement, err error) {
-	h, err := newHost(ctx, b, cfg, 2, o)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, h.close()) }()
-
-	var created []time.Duration
+// template, which it compares with cold boots, checkpoints, rollback, forks and
+// suspension.
+func (h *host) measureSaves(ctx context.Context, boots coldBoots, o Options) (all []Measurement, err error) {
+	var created, opened []time.Duration
 	var l *sandbox.Lease
 	for i := range o.Starts {
 		if l != nil {
-			if err := h.end(ctx, l); err != nil {
+			begun := time.Now()
+			shown, err := leasedScreen(l).showPage(ctx, "first")
+			if shown {
+				opened = append(opened, time.Since(begun))
+			}
+			if err := errors.Join(err, h.end(ctx, l)); err != nil {
 				return nil, err
 			}
 		}
@@ -108,9 +114,22 @@ func measureSaves(ctx context.Context, b sandbox.Snapshotter, cfg sandbox.Config
 		created = append(created, time.Since(begun))
 	}
 	all = append(all, summarize("create", "from the request for a desktop, which starts from a template, to the PNG of the first settled screenshot", created))
+	all = append(all, ratio("cold_boot_per_create", "how many times as long the median cold boot took, to its first settled screenshot", boots.settled, created))
+	if len(boots.browser) > 0 {
+		all = append(all, ratio("cold_boot_browser_per_create", "how many times as long the median cold boot took, until its browser was started as well, as it is in the template", boots.browser, created))
+	}
+	if len(opened) > 0 {
+		all = append(all, summarize("open_url", "from the request for a small page of the guest's own, the first one since the create, until a window has its title", opened))
+	}
+
+	warm, err := h.measureWarm(ctx, o)
+	all = append(all, warm...)
+	if err != nil {
+		return all, err
+	}
 
 	id := l.Info().ID
-	var standstills, saves, rollbacks, forks, suspends, resumes []time.Duration
+	var standstills, saves, rollbacks, forks, forkStandstills, suspends, resumes []time.Duration
 	for i := range o.Starts {
 		h.log("checkpoint, rollback, fork, suspend %d of %d", i+1, o.Starts)
 		begun := time.Now()
@@ -137,7 +156,7 @@ func measureSaves(ctx context.Context, b sandbox.Snapshotter, cfg sandbox.Config
 		if err := settled(ctx, fork); err != nil {
 			return all, err
 		}
-		forks = append(forks, time.Since(begun))
+		forks, forkStandstills = append(forks, time.Since(begun)), append(forkStandstills, fork.Info().Standstill)
 		if err := h.end(ctx, fork); err != nil {
 			return all, err
 		}
@@ -157,14 +176,42 @@ func measureSaves(ctx context.Context, b sandbox.Snapshotter, cfg sandbox.Config
 		}
 		resumes = append(resumes, time.Since(begun))
 	}
+	busy, err := h.measureFull(ctx, l, o)
+	if err != nil {
+		return all, err
+	}
 	return append(all,
 		summarize("checkpoint_standstill", "how long a desktop stands still for a checkpoint", standstills),
+		summarize("checkpoint_standstill_300mib", "the same, of a desktop that has written 300 MiB to its memory", busy),
 		summarize("checkpoint", "from the request for a checkpoint until the desktop takes actions again", saves),
 		summarize("rollback", "from the request to roll back to the PNG of the first settled screenshot", rollbacks),
 		summarize("fork", "from the request to fork a running desktop to the PNG of the fork's first settled screenshot", forks),
+		summarize("fork_standstill", "how long the desktop that is forked stands still for that", forkStandstills),
 		summarize("suspend", "from the request until the desktop is on the disk and its machine gone", suspends),
 		summarize("resume", "from the first use of a suspended desktop to the PNG of the first settled screenshot", resumes),
 	), h.end(ctx, l)
+}
+
+// measureFull measures how long a desktop stands still for a checkpoint that has written
+// much to its memory.
+func (h *host) measureFull(ctx context.Context, l *sandbox.Lease, o Options) (standstills []time.Duration, err error) {
+	g := &guest{screen: leasedScreen(l)}
+	if _, err := g.run(ctx, "head -c 300M /dev/urandom >/dev/shm/bench"); err != nil {
+		return nil, err
+	}
+	id := l.Info().ID
+	for i := range o.Starts {
+		h.log("checkpoint of 300 MiB %d of %d", i+1, o.Starts)
+		c, err := h.manager.Checkpoint(ctx, owner, id, sandbox.CheckpointOptions{})
+		if err != nil {
+			return nil, err
+		}
+		standstills = append(standstills, c.Standstill)
+		if err := h.manager.DropCheckpoint(ctx, owner, id, c.ID); err != nil {
+			return nil, err
+		}
+	}
+	return standstills, nil
 }
 
 // end ends a desktop.

@@ -22,6 +22,7 @@ var pixel, _ = base64.StdEncoding.DecodeString("iVBORw0KGgoAAAANSUhEUgAAAAEAAAAB
 // for what a test breaks.
 type fakeServer struct {
 	calls  []string
+	slow   int    // calls that are told that the desktop is starting
 	breaks string // tool that answers that it failed
 	wrong  string // part of a check's command whose answer is wrong
 	closed bool
@@ -34,6 +35,10 @@ func (f *fakeServer) Call(_ context.Context, tool string, args map[string]any) (
 	}
 	switch tool {
 	case "desktop_create":
+		if f.slow > 0 {
+			f.slow--
+			return &mcpclient.Result{IsError: true, Text: "desktop_create was not done: the desktop is still starting, which goes on (booting). Call again; nothing else is needed."}, nil
+		}
 		return structured(Desktop{ID: "d1", Width: 1280, Height: 800, Isolation: "emulated", Image: "debian:test"}), nil
 	case "desktop_close":
 		f.closed = true
@@ -82,7 +87,7 @@ func structured(v any) *mcpclient.Result {
 }
 
 func TestRun(t *testing.T) {
-	server := &fakeServer{}
+	server := &fakeServer{slow: 2}
 	var told []int
 	report, err := Run(t.Context(), server, func(s Step) { told = append(told, s.Number) })
 	if err != nil {

@@ -29,6 +29,9 @@ func (r *runner) act(ctx context.Context, title, tool string, args map[string]an
 	}
 	start := time.Now()
 	res, err := r.caller.Call(ctx, tool, args)
+	for err == nil && res.IsError && strings.Contains(res.Text, "the desktop is still starting") {
+		res, err = r.caller.Call(ctx, tool, args) // as it says
+	}
 	step := Step{
 		Title:  title,
 		Tool:   tool,
