@@ -176,6 +176,13 @@ type OpenURL struct {
 // emulated processor half a minute is usual.
 const OpenURLTimeout = 45 * time.Second
 
+// RestBrowser has the browser that [OpenURL] started stand still, with all of its
+// processes, until an Action comes that does more than look: then it goes on before
+// that is done. A desktop that is saved with a browser costs next to nothing after a
+// start until it is used. It is [CodeUnavailable] where there is no browser to rest,
+// or no control group for it.
+type RestBrowser struct{}
+
 // Name returns "screenshot".
 func (Screenshot) Name() string { return "screenshot" }
 
@@ -226,6 +233,9 @@ func (Exec) Name() string { return "exec" }
 
 // Name returns "open_url".
 func (OpenURL) Name() string { return "open_url" }
+
+// Name returns "rest_browser".
+func (RestBrowser) Name() string { return "rest_browser" }
 
 // Validate reports an empty or inverted region.
 func (a Screenshot) Validate() error {
@@ -316,6 +326,9 @@ func (a KeyUp) Validate() error { return validateChord(a.Keys) }
 
 // Validate always succeeds.
 func (Release) Validate() error { return nil }
+
+// Validate always succeeds.
+func (RestBrowser) Validate() error { return nil }
 
 // Validate reports an empty or overlong chord, or a repeat outside 0 to
 // [MaxRepeat]. Whether the keys exist, the agent knows.

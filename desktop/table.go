@@ -247,6 +247,10 @@ var Actions = []Spec{
 		Tools:   []Tool{{"open_url", "Open an http, https or file URL in the desktop's web browser." + pictureNote, OpenURL{}, `{"url": "https://example.com/"}`}},
 	},
 	{
+		Name: "rest_browser", New: func() Action { return new(RestBrowser) },
+		Summary: "Have the browser stand still until an action does more than look.",
+	},
+	{
 		Name: "batch", New: func() Action { return new(Batch) }, Input: true, Cancellable: true,
 		Summary: "Perform actions in order, as one, up to the first failure.", Answers: AnswersPointer | AnswersSteps,
 	},

@@ -54,6 +54,21 @@ func warmBrowser(ctx context.Context, s *Session) error {
 	return nil
 }
 
+// restBrowser has the browser stand still: what starts from the template has it cost
+// nothing until it is used. One that cannot is saved as it is.
+func restBrowser(ctx context.Context, s *Session) error {
+	_, err := s.Do(ctx, desktop.RestBrowser{}, desktop.Observe{})
+	var refused *desktop.Error
+	if errors.As(err, &refused) && refused.Code == desktop.CodeUnavailable {
+		s.log.Info("template has no browser that stands still", "why", refused.Message)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("have the browser stand still: %w", err)
+	}
+	return nil
+}
+
 // awaitWindow returns when there is a window with such a title. Nobody tells the host
 // of windows, so it looks.
 func awaitWindow(ctx context.Context, s *Session, title string) error {

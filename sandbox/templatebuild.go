@@ -86,6 +86,9 @@ func (t *Templates) boot(ctx context.Context, cfg Config, opts BuildOptions, bro
 		if err := settle(ctx, s); err != nil {
 			return nil, err
 		}
+		if err := restBrowser(ctx, s); err != nil {
+			return nil, err
+		}
 	}
 	step("save machine")
 	return s.Snapshot(ctx)

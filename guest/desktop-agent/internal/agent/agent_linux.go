@@ -74,9 +74,13 @@ func Run(ctx context.Context, cfg Config) error {
 
 	runner := run.New(cfg.Cgroup)
 	defer runner.Close()
-	browser := &browse.Browser{Display: cfg.Display}
+	browser := &browse.Browser{Display: cfg.Display, Cgroup: cfg.Cgroup}
 	if !cfg.Guest {
 		defer browser.Close()
+	}
+	// An agent before this one may have put it to rest.
+	if err := browser.Wake(); err != nil {
+		cfg.Logger.Warn("wake browser", "error", err)
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {

@@ -30,6 +30,9 @@ const maxComplaint = 2 << 10
 type Browser struct {
 	Display string // the same, such as ":0": where their windows are waited for
 	LogDir  string // of the user's, for what browsers print; empty for the system's temporary one
+	Cgroup  string // directory of cgroup v2 that belongs to this user: the browsers' group is made in it; empty for none
+
+	rest
 
 	mu   sync.Mutex
 	runs sync.WaitGroup
@@ -118,6 +121,15 @@ func (b *Browser) start(program, address string) (ended <-chan *os.ProcessState,
 	cmd := exec.Command(program, address)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	group, err := b.group()
+	if err != nil {
+		log.Close()
+		return nil, nil, err
+	}
+	if group != nil {
+		defer group.Close()
+		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(group.Fd())
+	}
 	if home, err := os.UserHomeDir(); err == nil {
 		cmd.Dir = home
 	}

@@ -53,10 +53,11 @@ func (s *Server) step(ctx context.Context, a, before desktop.Action) (outcome, e
 	if ctx.Err() != nil {
 		return outcome{}, desktop.Errorf(desktop.CodeCancelled, "cancelled before its turn: it was not done")
 	}
-	if spec, _ := desktop.ActionByName(a.Name()); !spec.Cancellable {
+	spec, _ := desktop.ActionByName(a.Name())
+	if !spec.Cancellable {
 		ctx = context.WithoutCancel(ctx)
 	}
-	return handlers[a.Name()](ctx, s, a)
+	return s.do(ctx, spec, a)
 }
 
 // reacted waits a moment for programs to react to an action of a batch.

@@ -161,6 +161,9 @@ func (fakeBrowser) Open(ctx context.Context, url string) (string, error) {
 	return "opened " + url, nil
 }
 
+func (fakeBrowser) Rest(context.Context) error { return nil }
+func (fakeBrowser) Wake() error                { return nil }
+
 // bench is a server with a client on the other side.
 type bench struct {
 	*desktop.Client

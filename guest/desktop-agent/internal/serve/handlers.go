@@ -50,6 +50,7 @@ var handlers = map[string]handler{
 	"launch":          launchApplication,
 	"resize_screen":   typing(Display.Resize),
 	"open_url":        openURL,
+	"rest_browser":    restBrowser,
 }
 
 // A batch looks its actions up in the table itself.
@@ -146,6 +147,10 @@ func openURL(ctx context.Context, s *Server, a desktop.Action) (outcome, error) 
 	}
 	notice, err := s.Browser.Open(ctx, a.(desktop.OpenURL).URL)
 	return showing(nil, notice, err)
+}
+
+func restBrowser(ctx context.Context, s *Server, _ desktop.Action) (outcome, error) {
+	return outcome{}, s.Browser.Rest(ctx)
 }
 
 // failure is err as the host is told of it.

@@ -16,6 +16,10 @@ type Browser interface {
 	// Open returns when the browser has taken the address, with what the
 	// host must know beside that, if anything.
 	Open(ctx context.Context, url string) (notice string, err error)
+	// Rest has the browser stand still until Wake, and returns when it does.
+	Rest(ctx context.Context) error
+	// Wake lets it go on, if it stands still.
+	Wake() error
 }
 
 // Server is what requests act on. One connection at a time may be served.
@@ -183,9 +187,8 @@ func (c *connection) run(ctx context.Context, t *task) {
 // perform runs the handler, an input action's in its turn.
 func (c *connection) perform(ctx context.Context, t *task) (outcome, error) {
 	defer c.server.deeds.begin(t.spec)()
-	handle := handlers[t.spec.Name]
 	if t.over == nil {
-		return handle(ctx, c.server, t.req.Action)
+		return c.server.do(ctx, t.spec, t.req.Action)
 	}
 	select {
 	case <-t.before:
@@ -198,11 +201,22 @@ func (c *connection) perform(ctx context.Context, t *task) (outcome, error) {
 	if !t.spec.Cancellable {
 		ctx = context.WithoutCancel(ctx)
 	}
-	o, err := handle(ctx, c.server, t.req.Action)
+	o, err := c.server.do(ctx, t.spec, t.req.Action)
 	if err != nil && (o.Steps != nil || failure(ctx, err).Code != desktop.CodeInvalid) {
 		c.server.release()
 	}
 	return o, err
+}
+
+// do performs one action. A browser that stands still is seen by who looks as it was
+// when it was last at work; who does something finds it at work.
+func (s *Server) do(ctx context.Context, spec desktop.Spec, a desktop.Action) (outcome, error) {
+	if _, rest := a.(desktop.RestBrowser); !rest && !spec.Looks {
+		if err := s.Browser.Wake(); err != nil {
+			s.Desk.Notify("the browser stands still, and could not be made to go on: " + err.Error())
+		}
+	}
+	return handlers[spec.Name](ctx, s, a)
 }
 
 // closeOnce ends the turn of an input action. Only its own goroutine calls it.

@@ -48,6 +48,7 @@ var examples = []desktop.Action{
 	desktop.Launch{Command: "xterm"},
 	desktop.ResizeScreen{Size: desktop.Size{Width: 640, Height: 480}},
 	desktop.OpenURL{URL: "https://example.com/"},
+	desktop.RestBrowser{},
 	desktop.Batch{Actions: []desktop.Step{{Action: desktop.Key{Keys: "a"}}}},
 }
 

@@ -123,10 +123,15 @@ func (d *Display) dragTo(ctx context.Context, to desktop.Point) error {
 
 // drop releases a button that something may have been dragged with. It makes
 // the last motion again, by one pixel and back: a program that has begun to
-// listen only now must learn where the pointer is.
+// listen only now must learn where the pointer is, and one whose parts ask each
+// other whether they take what is dragged, as Chromium's do, learns the answer
+// to one motion at the next. So what the motions before began must be over.
 func (d *Display) drop(ctx context.Context, button desktop.Button) error {
 	end, err := d.where()
 	if err != nil {
+		return err
+	}
+	if err := d.calm(ctx); err != nil {
 		return err
 	}
 	d.fake(xproto.MotionNotify, 0, nudged(end))
