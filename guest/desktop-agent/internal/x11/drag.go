@@ -121,11 +121,13 @@ func (d *Display) dragTo(ctx context.Context, to desktop.Point) error {
 	return d.followed(ctx, drag.window)
 }
 
-// drop releases a button that something may have been dragged with. It makes
-// the last motion again, by one pixel and back: a program that has begun to
-// listen only now must learn where the pointer is, and one whose parts ask each
-// other whether they take what is dragged, as Chromium's do, learns the answer
-// to one motion at the next. So what the motions before began must be over.
+// drop releases a button that something may have been dragged with. Before that it
+// makes the last motion again, by one pixel and back: a program that has begun to
+// listen only now must learn where the pointer is. In Chromium the parts of it ask
+// each other what they take: a page first hears that something has entered a part of
+// it, says at the next motion whether it takes that, and where the drag came from that
+// answer is passed on with the motion after. So each motion must have been seen by all,
+// and not be one of several that lie waiting.
 func (d *Display) drop(ctx context.Context, button desktop.Button) error {
 	end, err := d.where()
 	if err != nil {
@@ -134,10 +136,11 @@ func (d *Display) drop(ctx context.Context, button desktop.Button) error {
 	if err := d.calm(ctx); err != nil {
 		return err
 	}
-	d.fake(xproto.MotionNotify, 0, nudged(end))
-	d.fake(xproto.MotionNotify, 0, end)
-	if err := d.calm(ctx); err != nil {
-		return err
+	for _, p := range []desktop.Point{nudged(end), end} {
+		d.fake(xproto.MotionNotify, 0, p)
+		if err := d.calm(ctx); err != nil {
+			return err
+		}
 	}
 	d.release(press{xproto.ButtonPress, byte(button)})
 	return d.dropped(ctx)
