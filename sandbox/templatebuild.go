@@ -89,6 +89,11 @@ func (t *Templates) boot(ctx context.Context, cfg Config, opts BuildOptions, bro
 		if err := restBrowser(ctx, s); err != nil {
 			return nil, err
 		}
+		// Each of its threads has run for a moment to come to stand still. A desktop
+		// that starts from the template must not see that as news.
+		if err := settle(ctx, s); err != nil {
+			return nil, err
+		}
 	}
 	step("save machine")
 	return s.Snapshot(ctx)
