@@ -212,3 +212,38 @@ func TestIntegrationFork(t *testing.T) {
 		t.Errorf("both are called %s", a)
 	}
 }
+
+// TestIntegrationBrowserStandsStill starts a desktop whose browser runs already, and
+// finds that it costs nothing until the desktop is used, and that it then is at work;
+// in a fork of that, from the first answer on.
+func TestIntegrationBrowserStandsStill(t *testing.T) {
+	d := desk{t, startApplications(t), ""}
+	frozen := func(d desk) string {
+		t.Helper()
+		return strings.TrimSpace(d.call("read_file", map[string]any{"path": "/sys/fs/cgroup/vmette/browser/cgroup.freeze"}).Text)
+	}
+	d.call("screenshot", nil)
+	if got := frozen(d); !strings.HasSuffix(got, "1") {
+		t.Errorf("in a desktop that was only looked at its control group is frozen: %q", got)
+	}
+	page := "<!doctype html><title>awake</title>"
+	d.call("write_file", map[string]any{"path": "/tmp/awake.html", "text": page})
+	if got := frozen(d); !strings.HasSuffix(got, "0") {
+		t.Errorf("in a desktop that was used: %q", got)
+	}
+	d.call("open_url", map[string]any{"url": "file:///tmp/awake.html"})
+	d.find("chromium", "awake")
+
+	var forked struct {
+		DesktopID string `json:"desktop_id"`
+	}
+	if err := json.Unmarshal(d.call("desktop_fork", nil).Structured, &forked); err != nil {
+		t.Fatal(err)
+	}
+	for name, d := range map[string]desk{"the desktop that was forked": d, "the fork": {t, d.client, forked.DesktopID}} {
+		d.call("screenshot", nil)
+		if got := frozen(d); !strings.HasSuffix(got, "0") {
+			t.Errorf("in %s, after it was looked at: %q", name, got)
+		}
+	}
+}

@@ -128,68 +128,92 @@ func (h *host) measureSaves(ctx context.Context, boots coldBoots, o Options) (al
 		return all, err
 	}
 
+	idle, l, err := h.measureUndoing(ctx, l, o, "", "")
+	all = append(all, idle...)
+	if err != nil {
+		return all, err
+	}
+	if len(opened) > 0 {
+		if _, err := leasedScreen(l).showPage(ctx, "used"); err != nil {
+			return all, err
+		}
+		var used []Measurement
+		used, l, err = h.measureUndoing(ctx, l, o, "_used", ", of one whose browser has shown a page")
+		all = append(all, used...)
+		if err != nil {
+			return all, err
+		}
+	}
+	full, err := h.measureFull(ctx, l, o)
+	if err != nil {
+		return all, err
+	}
+	return append(all, summarize("checkpoint_standstill_300mib", "how long a desktop that has written 300 MiB to its memory stands still for a checkpoint", full)), h.end(ctx, l)
+}
+
+// measureUndoing measures checkpoints, rollback, forks and suspension of a desktop,
+// and returns it as it is afterwards. Kind is added to the names of the figures and of
+// to what they are.
+func (h *host) measureUndoing(ctx context.Context, l *sandbox.Lease, o Options, kind, of string) ([]Measurement, *sandbox.Lease, error) {
 	id := l.Info().ID
 	var standstills, saves, rollbacks, forks, forkStandstills, suspends, resumes []time.Duration
 	for i := range o.Starts {
-		h.log("checkpoint, rollback, fork, suspend %d of %d", i+1, o.Starts)
+		h.log("checkpoint, rollback, fork, suspend %d of %d%s", i+1, o.Starts, of)
 		begun := time.Now()
 		c, err := h.manager.Checkpoint(ctx, owner, id, sandbox.CheckpointOptions{Automatic: true})
 		if err != nil {
-			return all, err
+			return nil, l, err
 		}
 		saves, standstills = append(saves, time.Since(begun)), append(standstills, c.Standstill)
 
 		begun = time.Now()
 		if _, err := h.manager.Rollback(ctx, owner, id, "", nil); err != nil {
-			return all, err
+			return nil, l, err
 		}
 		if err := settled(ctx, l); err != nil {
-			return all, err
+			return nil, l, err
 		}
 		rollbacks = append(rollbacks, time.Since(begun))
 
 		begun = time.Now()
 		fork, err := h.manager.Fork(ctx, owner, id, nil)
 		if err != nil {
-			return all, err
+			return nil, l, err
 		}
 		if err := settled(ctx, fork); err != nil {
-			return all, err
+			return nil, l, err
 		}
 		forks, forkStandstills = append(forks, time.Since(begun)), append(forkStandstills, fork.Info().Standstill)
 		if err := h.end(ctx, fork); err != nil {
-			return all, err
+			return nil, l, err
 		}
 
 		l.Release()
 		begun = time.Now()
 		if err := h.manager.Suspend(ctx, owner, id); err != nil {
-			return all, err
+			return nil, l, err
 		}
 		suspends = append(suspends, time.Since(begun))
 		begun = time.Now()
-		if l, err = h.manager.Acquire(ctx, owner, id); err != nil {
-			return all, err
+		resumed, err := h.manager.Acquire(ctx, owner, id)
+		if err != nil {
+			return nil, l, err
 		}
+		l = resumed
 		if err := settled(ctx, l); err != nil {
-			return all, err
+			return nil, l, err
 		}
 		resumes = append(resumes, time.Since(begun))
 	}
-	busy, err := h.measureFull(ctx, l, o)
-	if err != nil {
-		return all, err
-	}
-	return append(all,
-		summarize("checkpoint_standstill", "how long a desktop stands still for a checkpoint", standstills),
-		summarize("checkpoint_standstill_300mib", "the same, of a desktop that has written 300 MiB to its memory", busy),
-		summarize("checkpoint", "from the request for a checkpoint until the desktop takes actions again", saves),
-		summarize("rollback", "from the request to roll back to the PNG of the first settled screenshot", rollbacks),
-		summarize("fork", "from the request to fork a running desktop to the PNG of the fork's first settled screenshot", forks),
-		summarize("fork_standstill", "how long the desktop that is forked stands still for that", forkStandstills),
-		summarize("suspend", "from the request until the desktop is on the disk and its machine gone", suspends),
-		summarize("resume", "from the first use of a suspended desktop to the PNG of the first settled screenshot", resumes),
-	), h.end(ctx, l)
+	return []Measurement{
+		summarize("checkpoint_standstill"+kind, "how long a desktop stands still for a checkpoint"+of, standstills),
+		summarize("checkpoint"+kind, "from the request for a checkpoint until the desktop takes actions again"+of, saves),
+		summarize("rollback"+kind, "from the request to roll back to the PNG of the first settled screenshot"+of, rollbacks),
+		summarize("fork"+kind, "from the request to fork a running desktop to the PNG of the fork's first settled screenshot"+of, forks),
+		summarize("fork_standstill"+kind, "how long the desktop that is forked stands still for that"+of, forkStandstills),
+		summarize("suspend"+kind, "from the request until the desktop is on the disk and its machine gone"+of, suspends),
+		summarize("resume"+kind, "from the first use of a suspended desktop to the PNG of the first settled screenshot"+of, resumes),
+	}, l, nil
 }
 
 // measureFull measures how long a desktop stands still for a checkpoint that has written

@@ -99,7 +99,7 @@ func Run(ctx context.Context, cfg Config) error {
 		Browser:   browser,
 	}
 	var keeper sync.WaitGroup
-	keeper.Go(func() { cancel(keepDisplay(ctx, cfg, server.Desk)) })
+	keeper.Go(func() { cancel(keepDisplay(ctx, cfg, server.Desk, browser.Still)) })
 	defer keeper.Wait()
 	defer cancel(nil)
 

@@ -21,8 +21,8 @@ const managerWait = 20 * time.Second
 const crashNotice = "The X server crashed and was started again: every window is gone, with what was not saved in it. Take a screenshot before going on."
 
 // keepDisplay keeps a display on the desk, the next one when one has ended. It
-// returns when there can be no other.
-func keepDisplay(ctx context.Context, cfg Config, desk *serve.Desk) error {
+// returns when there can be no other. Still tells which processes stand still.
+func keepDisplay(ctx context.Context, cfg Config, desk *serve.Desk, still func() []int) error {
 	var number uint64
 	delay := firstDelay
 	for {
@@ -30,7 +30,7 @@ func keepDisplay(ctx context.Context, cfg Config, desk *serve.Desk) error {
 		if err != nil {
 			return err
 		}
-		d, err := x11.Open(ctx, cfg.Display, x11.Options{Logger: cfg.Logger})
+		d, err := x11.Open(ctx, cfg.Display, x11.Options{Logger: cfg.Logger, Still: still})
 		if err != nil {
 			if cfg.Server == nil || ctx.Err() != nil {
 				return err

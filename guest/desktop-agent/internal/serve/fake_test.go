@@ -163,6 +163,8 @@ func (fakeBrowser) Open(ctx context.Context, url string) (string, error) {
 
 func (fakeBrowser) Rest(context.Context) error { return nil }
 func (fakeBrowser) Wake() error                { return nil }
+func (fakeBrowser) Pause()                     {}
+func (fakeBrowser) Continue() error            { return nil }
 
 // bench is a server with a client on the other side.
 type bench struct {

@@ -20,6 +20,10 @@ type Browser interface {
 	Rest(ctx context.Context) error
 	// Wake lets it go on, if it stands still.
 	Wake() error
+	// Pause has it stand still until Continue or Wake.
+	Pause()
+	// Continue lets it go on, unless Rest was called before Pause.
+	Continue() error
 }
 
 // Server is what requests act on. One connection at a time may be served.
@@ -43,11 +47,19 @@ const (
 // Serve answers requests until the host closes the connection, which gives
 // nil unless an answer was under way, or until ctx ends. When it returns, g is closed, nothing of its requests is
 // under way, and no key or button is held.
+//
+// When a connection ends, the machine may be about to be saved. The browser then stands
+// still until the next connection, and where that belongs to a start from the saved
+// state, until the first answer: what it has to catch up with there it does later.
 func (s *Server) Serve(ctx context.Context, g *desktop.Guest) error {
+	ended := ctx
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	c := &connection{server: s, guest: g, fail: cancel, tasks: make(map[uint32]*task)}
 	s.deeds.connected()
+	if g.Resume() == nil {
+		s.goOn()
+	}
 	c.lastTurn = make(chan struct{})
 	close(c.lastTurn)
 	defer context.AfterFunc(ctx, func() { g.Close() })()
@@ -60,6 +72,9 @@ func (s *Server) Serve(ctx context.Context, g *desktop.Guest) error {
 	c.group.Wait()
 	g.Close()
 	s.release()
+	if ended.Err() == nil {
+		s.Browser.Pause()
+	}
 	if errors.Is(err, io.EOF) {
 		return nil
 	}
@@ -86,6 +101,7 @@ type connection struct {
 	fail   context.CancelCauseFunc // ends the connection
 	group  sync.WaitGroup          // of the tasks
 
+	answered sync.Once     // what is to be done after the first answer
 	lastTurn chan struct{} // closed when the last input action that came is over; the reader's own
 
 	mu    sync.Mutex
@@ -172,6 +188,7 @@ func (c *connection) run(ctx context.Context, t *task) {
 	} else {
 		c.observe(ctx, t, o)
 	}
+	c.answered.Do(c.server.goOn)
 	c.mu.Lock()
 	delete(c.tasks, t.id)
 	c.mu.Unlock()
@@ -211,12 +228,26 @@ func (c *connection) perform(ctx context.Context, t *task) (outcome, error) {
 // do performs one action. A browser that stands still is seen by who looks as it was
 // when it was last at work; who does something finds it at work.
 func (s *Server) do(ctx context.Context, spec desktop.Spec, a desktop.Action) (outcome, error) {
-	if _, rest := a.(desktop.RestBrowser); !rest && !spec.Looks {
-		if err := s.Browser.Wake(); err != nil {
-			s.Desk.Notify("the browser stands still, and could not be made to go on: " + err.Error())
+	switch a.(type) {
+	case desktop.RestBrowser:
+	case desktop.Wait:
+		s.goOn() // time is to pass for it as well
+	default:
+		if !spec.Looks {
+			s.notifyStill(s.Browser.Wake())
 		}
 	}
 	return handlers[spec.Name](ctx, s, a)
+}
+
+// goOn lets a browser go on that was paused.
+func (s *Server) goOn() { s.notifyStill(s.Browser.Continue()) }
+
+// notifyStill tells the host of a browser that could not be made to go on.
+func (s *Server) notifyStill(err error) {
+	if err != nil {
+		s.Desk.Notify("the browser stands still, and could not be made to go on: " + err.Error())
+	}
 }
 
 // closeOnce ends the turn of an input action. Only its own goroutine calls it.

@@ -22,6 +22,7 @@ import (
 type Options struct {
 	Logger     *slog.Logger // nil discards
 	Xauthority string       // file with the display's cookie; empty means $XAUTHORITY, or no cookie
+	Still      func() []int // processes that stand still for now, and so draw nothing; nil means that there are none
 }
 
 // Display is a connection to one X server. Close it.
@@ -82,7 +83,7 @@ func Open(ctx context.Context, display string, opts Options) (*Display, error) {
 		pongs:    make(map[uint32]waiter),
 		stale:    true,
 		input:    newInput(),
-		settling: newSettling(display),
+		settling: newSettling(display, opts.Still),
 	}
 	if socket, ok := w.Conn.(rawConn); ok {
 		d.settling.machine.server = serverOf(socket)

@@ -37,8 +37,9 @@ const (
 // browser that prepares windows nobody has asked for, is restless: it is waited
 // for once, and not again until it has rested.
 type machine struct {
-	display   string // its number
-	server    int    // the X server, which is not of the desktop even when a client has started it; 0 when not known
+	display   string       // its number
+	still     func() []int // processes that stand still; nil when there are none
+	server    int          // the X server, which is not of the desktop even when a client has started it; 0 when not known
 	processes map[int]process
 	strangers map[int]process // those that are not of the desktop
 	when      time.Time       // of the last sample, zero before the first
@@ -51,6 +52,7 @@ type process struct {
 	share    float64   // of a processor that it took, or wanted, before that
 	since    time.Time // since when it takes its part; zero when it does not
 	restless bool
+	still    bool      // stands still, whatever it has to do
 	rested   time.Time // since when it takes no part; zero when it does
 
 	looks, awake int           // since the last sample: how often it was looked at, and had something to do just then
@@ -101,7 +103,7 @@ func (m *machine) update(now time.Time, current map[int]process) {
 func (m *machine) look(used func(pid int) time.Duration, awake func(pid int) bool) (pausing bool) {
 	pausing = true
 	for pid, p := range m.processes {
-		if p.restless {
+		if p.restless || p.still {
 			continue
 		}
 		now, busy := used(pid), awake(pid)
@@ -120,7 +122,7 @@ func (m *machine) look(used func(pid int) time.Duration, awake func(pid int) boo
 func (m *machine) busy() bool {
 	share := 0.0
 	for _, p := range m.processes {
-		if !p.restless {
+		if !p.restless && !p.still {
 			share += p.share
 		}
 	}

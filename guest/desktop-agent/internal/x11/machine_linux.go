@@ -52,6 +52,14 @@ func (m *machine) census(clients []int) map[int]process {
 		}
 		all[pid] = p
 	}
+	if m.still != nil {
+		for _, pid := range m.still() {
+			if p, ok := all[pid]; ok {
+				p.still = true
+				all[pid] = p
+			}
+		}
+	}
 	m.strangers = found
 	return all
 }

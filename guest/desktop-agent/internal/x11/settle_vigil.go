@@ -2,8 +2,6 @@ package x11
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"time"
 )
 
@@ -13,9 +11,9 @@ type settling struct {
 	machine machine
 }
 
-func newSettling(display string) settling {
+func newSettling(display string, still func() []int) settling {
 	number, _ := displayNumber(display) // one that is none cannot be opened
-	return settling{turn: make(chan struct{}, 1), machine: machine{display: number}}
+	return settling{turn: make(chan struct{}, 1), machine: machine{display: number, still: still}}
 }
 
 func (s *settling) lock(ctx context.Context, done <-chan struct{}) error {
@@ -72,5 +70,14 @@ func (v *vigil) pausing() bool {
 
 // asleep reports whether no program will run within a time by itself.
 func (v *vigil) asleep(horizon time.Duration) bool {
-	return v.known && sleepingBeyond(slices.Collect(maps.Keys(v.machine.processes)), horizon)
+	if !v.known {
+		return false
+	}
+	var pids []int
+	for pid, p := range v.machine.processes {
+		if !p.still {
+			pids = append(pids, pid)
+		}
+	}
+	return sleepingBeyond(pids, horizon)
 }
