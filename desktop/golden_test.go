@@ -74,6 +74,7 @@ var requests = []message{
 	{"exec", Request{Action: Exec{Command: "echo $HOME && ls > /dev/null"}}},
 	{"exec-timeout", Request{Action: Exec{Command: "make", TimeoutMS: 600_000}}},
 	{"open_url", Request{Action: OpenURL{URL: "https://example.org/?a=1&b=2"}}},
+	{"rest_browser", Request{Action: RestBrowser{}}},
 	{"batch", Request{
 		Action: Batch{Actions: []Step{
 			{Click{Button: Left, Count: 1, At: &Point{640, 400}}},
