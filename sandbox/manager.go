@@ -97,6 +97,7 @@ type entry struct {
 	booking     *booking
 	suspended   string        // where the sandbox is kept while it does not run; "" while it does
 	place       *place        // of suspended
+	stub        Stub          // of suspended, if it was suspended by this manager and shares memory with others
 	state       string        // stateKey of suspended, when that is to outlive the server
 	left        bool          // suspended is left to the next manager
 	news        string        // for the first response after it was taken back

@@ -119,6 +119,10 @@ func (m *Manager) close(e *entry, session *Session) bool {
 			}
 		}
 		e.place.leave()
+		if err := closeStub(e.stub); err != nil {
+			m.log.Error("free what a suspended sandbox shared", "err", err)
+		}
+		e.stub = nil
 	}
 	delete(m.live, e.info.ID)
 	m.bury(e.info.ID, e.owner, end)

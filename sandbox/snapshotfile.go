@@ -54,10 +54,33 @@ func (s *Snapshot) Store(ctx context.Context, dir string) error {
 	return nil
 }
 
+// stub returns what makes loading the snapshot cheap once it is stored, nil if nothing
+// does.
+func (s *Snapshot) stub() (Stub, error) {
+	state, ok := s.state.State.(StubState)
+	if !ok {
+		return nil, nil
+	}
+	if err := s.state.hold(); err != nil {
+		return nil, err
+	}
+	defer s.state.release()
+	return state.Stub()
+}
+
 // LoadSnapshot reads what [Snapshot.Store] wrote into dir. It fails when anything
 // of it is not as it was written, with an error that matches [ErrUnusable]; one that
 // does not tells of trouble that may pass. The snapshot must be closed.
 func LoadSnapshot(ctx context.Context, b Snapshotter, dir string) (*Snapshot, error) {
+	return loadSnapshot(ctx, b, dir)
+}
+
+// loader reads the states of a backend: a [Snapshotter], or a [Stub].
+type loader interface {
+	Load(ctx context.Context, dir string) (State, error)
+}
+
+func loadSnapshot(ctx context.Context, l loader, dir string) (*Snapshot, error) {
 	var rec snapshotRecord
 	err := ReadRecord(filepath.Join(dir, snapshotFile), &rec)
 	if err == nil && rec.Boot.Token == "" {
@@ -70,7 +93,7 @@ func LoadSnapshot(ctx context.Context, b Snapshotter, dir string) (*Snapshot, er
 	}
 	var state State
 	if err == nil {
-		state, err = b.Load(ctx, filepath.Join(dir, machineDir))
+		state, err = l.Load(ctx, filepath.Join(dir, machineDir))
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fmt.Errorf("%w: %w", ErrUnusable, err) // it is not whole

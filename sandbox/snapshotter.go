@@ -54,6 +54,27 @@ type State interface {
 	Close() error
 }
 
+// StubState is a [State] that can be read again from where it was stored more cheaply
+// than by [Snapshotter.Load], as long as others hold most of what it is made of, such
+// as the template that its machine was started from.
+type StubState interface {
+	State
+
+	// Stub returns what is to be kept for that, in place of the state: nil when it
+	// shares nothing. It is to be closed.
+	Stub() (Stub, error)
+}
+
+// Stub is what is left of a [StubState] that was stored. It takes next to no memory
+// beside what the state shared with others, which it keeps from being freed.
+type Stub interface {
+	// Load is like that of [Snapshotter], for the directory that the state was
+	// stored in.
+	Load(ctx context.Context, dir string) (State, error)
+
+	Close() error
+}
+
 // StateMeter is a [State] that knows what it costs.
 type StateMeter interface {
 	// Standstill returns how long the machine stood still to be saved: 0 for a

@@ -55,7 +55,7 @@ func (m *Manager) suspend(ctx context.Context, e *entry, leases int) error {
 		return err
 	}
 	defer held.cancel()
-	dir, state, err := m.putAway(ctx, e, now.session)
+	dir, state, stub, err := m.putAway(ctx, e, now.session)
 	if err != nil {
 		place.leave()
 		return err
@@ -70,11 +70,11 @@ func (m *Manager) suspend(ctx context.Context, e *entry, leases int) error {
 	}
 	if err != nil {
 		m.mu.Unlock()
-		err = errors.Join(err, discardKept(dir)) // before anything more is done in it
+		err = errors.Join(err, discardKept(dir), closeStub(stub)) // before anything more is done in it
 		place.leave()
 		return err
 	}
-	e.suspended, e.place, e.state = dir, place, state
+	e.suspended, e.place, e.state, e.stub = dir, place, state, stub
 	e.info.Size = now.session.Size()
 	e.change()
 	booking := e.booking
@@ -86,31 +86,43 @@ func (m *Manager) suspend(ctx context.Context, e *entry, leases int) error {
 
 // putAway stores the session of e in a directory of its own. From its return on a
 // server that dies leaves it to the next one, if any is to have it; state then says
-// what it depends on.
-func (m *Manager) putAway(ctx context.Context, e *entry, s *Session) (dir, state string, err error) {
+// what it depends on. The stub, if there is one, is to be closed.
+func (m *Manager) putAway(ctx context.Context, e *entry, s *Session) (dir, state string, stub Stub, err error) {
 	var r keptRecord
 	if m.cfg.Keep {
 		if r, err = m.record(ctx, e, s); err != nil {
-			return "", "", err
+			return "", "", nil, err
 		}
 	}
 	snap, err := s.save(ctx)
 	if err != nil {
-		return "", "", err
+		return "", "", nil, err
 	}
 	defer snap.Close()
 	dir, err = durable.MkdirTemp(m.state.dir, suspendedPrefix)
 	if err != nil {
-		return "", "", err
+		return "", "", nil, err
 	}
 	err = snap.Store(ctx, dir)
 	if err == nil && m.cfg.Keep {
 		err = errors.Join(durable.SyncDir(m.state.dir), commitRecord(filepath.Join(dir, keptFile), r))
 	}
 	if err != nil {
-		return "", "", errors.Join(err, discardKept(dir))
+		return "", "", nil, errors.Join(err, discardKept(dir))
 	}
-	return dir, r.State, nil
+	stub, err = snap.stub()
+	if err != nil {
+		m.log.Warn("a suspended sandbox will take longer to go on", "err", err)
+	}
+	return dir, r.State, stub, nil
+}
+
+// closeStub closes a stub, if there is one.
+func closeStub(s Stub) error {
+	if s == nil {
+		return nil
+	}
+	return s.Close()
 }
 
 // wake has e run again if it is suspended.
@@ -160,11 +172,15 @@ func (m *Manager) resume(ctx context.Context, e *entry) error {
 	if e.news != "" {
 		session.notify(e.news)
 	}
-	e.session, e.suspended, e.place, e.booking, e.news = session, "", nil, booking, ""
+	stub := e.stub
+	e.session, e.suspended, e.place, e.booking, e.news, e.stub = session, "", nil, booking, "", nil
 	e.change()
 	m.mu.Unlock()
 	booking.weigh(resident(session.machine))
 	place.leave()
+	if err := closeStub(stub); err != nil {
+		m.log.Error("free what a sandbox was resumed from", "err", err)
+	}
 	// To free that much of a disk takes a while, which nobody need wait for.
 	m.wg.Go(func() {
 		if err := os.RemoveAll(dir); err != nil {
@@ -182,6 +198,10 @@ func (m *Manager) takeOut(ctx context.Context, e *entry, dir string) (*Session, 
 	}
 	m.mu.Lock()
 	state, session := e.state, e.session
+	var from loader = saver
+	if e.stub != nil {
+		from = e.stub // the caller's turn keeps it from being closed
+	}
 	m.mu.Unlock()
 	cfg := session.Config()
 	if state != "" {
@@ -193,7 +213,7 @@ func (m *Manager) takeOut(ctx context.Context, e *entry, dir string) (*Session, 
 			return nil, fmt.Errorf("%w: this host, its QEMU or the image is another one now than when it was suspended", ErrUnusable)
 		}
 	}
-	snap, err := LoadSnapshot(ctx, saver, dir)
+	snap, err := loadSnapshot(ctx, from, dir)
 	if err != nil {
 		return nil, err
 	}

@@ -74,6 +74,42 @@ func TestSuspendedSandboxGoesOnWhenItIsUsed(t *testing.T) {
 	})
 }
 
+// What a suspended sandbox shares with others is kept for it, until it goes on or is
+// gone.
+func TestSuspendedSandboxKeepsWhatItShares(t *testing.T) {
+	for name, end := range map[string]func(m *sandbox.Manager, id string) error{
+		"closed":             func(m *sandbox.Manager, id string) error { return m.End(t.Context(), "alice", id) },
+		"end of the manager": func(m *sandbox.Manager, _ string) error { return m.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, b := manager(t, t.TempDir(), nil)
+			l := create(t, m, "alice")
+			id := l.Info().ID
+			l.Release()
+			stubs := func(open, loads int) {
+				t.Helper()
+				if o, n := b.Stubs(); o != open || n != loads {
+					t.Errorf("%d stubs are open and %d states were loaded by one, want %d and %d", o, n, open, loads)
+				}
+			}
+			if err := m.Suspend(t.Context(), "alice", id); err != nil {
+				t.Fatal(err)
+			}
+			stubs(1, 0)
+			acquire(t, m, id).Release()
+			stubs(0, 1)
+			if err := m.Suspend(t.Context(), "alice", id); err != nil {
+				t.Fatal(err)
+			}
+			stubs(1, 1)
+			if err := end(m, id); err != nil {
+				t.Fatal(err)
+			}
+			stubs(0, 1)
+		})
+	}
+}
+
 func TestSuspendedSandboxNeedsRoomAgain(t *testing.T) {
 	m, b := manager(t, t.TempDir(), func(c *sandbox.ManagerConfig) { c.Capacity = 1 })
 	l := create(t, m, "alice")

@@ -107,7 +107,7 @@ func TestScratchIsStored(t *testing.T) {
 	if err := s.Store(t.Context(), dir); err != nil {
 		t.Fatal(err)
 	}
-	loaded, err := load(t.Context(), dir)
+	loaded, err := load(t.Context(), dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +122,7 @@ func TestScratchIsStored(t *testing.T) {
 	}
 	defer f.Close()
 	write(t, f, map[int64][]byte{4: {1}})
-	if damaged, err := load(t.Context(), dir); !errors.Is(err, sandbox.ErrUnusable) {
+	if damaged, err := load(t.Context(), dir, nil); !errors.Is(err, sandbox.ErrUnusable) {
 		if err == nil {
 			damaged.Close()
 		}

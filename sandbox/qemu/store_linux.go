@@ -80,14 +80,15 @@ func (s *state) store(ctx context.Context, dir string) error {
 
 // Load reads a state; see [sandbox.Snapshotter].
 func (b *Backend) Load(ctx context.Context, dir string) (sandbox.State, error) {
-	s, err := load(ctx, dir)
+	s, err := load(ctx, dir, nil)
 	if err != nil {
 		return nil, fmt.Errorf("load machine: %w", err)
 	}
 	return s, nil
 }
 
-func load(ctx context.Context, dir string) (_ *state, err error) {
+// load reads a state, of the memory only what a stub does not have, if there is one.
+func load(ctx context.Context, dir string, known *stub) (_ *state, err error) {
 	var rec machineRecord
 	if err := sandbox.ReadRecord(filepath.Join(dir, machineFile), &rec); err != nil {
 		return nil, err
@@ -106,7 +107,16 @@ func load(ctx context.Context, dir string) (_ *state, err error) {
 			return nil, err
 		}
 	}
-	s.memory, err = loadMemory(ctx, filepath.Join(dir, ramFile), int64(rec.MemoryMiB)<<20, rec.Memory)
+	name, size := filepath.Join(dir, ramFile), int64(rec.MemoryMiB)<<20
+	if known == nil {
+		s.memory, err = loadMemory(ctx, name, size, rec.Memory)
+		return s, err
+	}
+	if s.memory, err = share(known.base); err != nil {
+		return nil, err
+	}
+	s.over = known.over
+	s.changed, err = known.loadChanged(name, size)
 	return s, err
 }
 

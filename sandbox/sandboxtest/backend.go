@@ -37,7 +37,8 @@ type Backend struct {
 	// fail with.
 	StartErr, SaveErr error
 
-	running atomic.Int32
+	running          atomic.Int32
+	stubs, stubLoads atomic.Int32
 }
 
 // Guest is what a guest's program has of its machine.

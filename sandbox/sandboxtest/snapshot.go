@@ -50,7 +50,7 @@ func (m *machine) Save(ctx context.Context) (sandbox.State, error) {
 		c.Close()
 	}
 	m.conns = nil
-	return &state{Boot: m.guest.Boot, Note: m.guest.Note}, nil
+	return &state{Boot: m.guest.Boot, Note: m.guest.Note, backend: m.backend}, nil
 }
 
 // state is all that a guest of this backend is made of.
@@ -58,8 +58,36 @@ type state struct {
 	Boot desktop.Boot `json:"boot"`
 	Note string       `json:"note"`
 
-	closed atomic.Bool
+	backend *Backend // of one that was not loaded
+	closed  atomic.Bool
 }
+
+// Stub returns one for a state that was saved.
+func (s *state) Stub() (sandbox.Stub, error) {
+	if s.backend == nil {
+		return nil, nil
+	}
+	s.backend.stubs.Add(1)
+	return &stub{s.backend}, nil
+}
+
+type stub struct{ backend *Backend }
+
+func (k *stub) Load(ctx context.Context, dir string) (sandbox.State, error) {
+	k.backend.stubLoads.Add(1)
+	return k.backend.Load(ctx, dir)
+}
+
+func (k *stub) Close() error {
+	if k.backend.stubs.Add(-1) < 0 {
+		return errors.New("a stub was closed twice")
+	}
+	return nil
+}
+
+// Stubs returns how many stubs of states are open, and how many states have been loaded
+// by their stubs.
+func (b *Backend) Stubs() (open, loads int) { return int(b.stubs.Load()), int(b.stubLoads.Load()) }
 
 var errFreed = errors.New("the state was freed while it was in use")
 
