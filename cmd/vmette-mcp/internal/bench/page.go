@@ -11,10 +11,10 @@ import (
 )
 
 // How long a browser may take to show a page, and how often it is looked whether it
-// does, in milliseconds: to look costs an emulated guest some of them.
+// does, in milliseconds: to look costs an emulated guest some 20 of them.
 const (
 	pageLimit  = 5 * time.Minute
-	pageLookMS = 50
+	pageLookMS = 100
 )
 
 // showPage has the browser show a page of the guest's own, and returns when a window

@@ -62,10 +62,15 @@ func TestSettleWaitsForALateAnswer(t *testing.T) {
 	d, s := startDisplay(t)
 	p := newPainter(t, s.Display)
 	settle(t, d, SettleOptions{})
-	for range 5 {
+	answers := 0
+	for tries := 0; answers < 5; tries++ {
+		if tries == 100 {
+			t.Fatalf("of %d programs that were to answer after 150 ms, %d did", tries, answers)
+		}
 		if err := d.Click(t.Context(), desktop.Click{Button: 1, Count: 1, At: at(int(time.Now().UnixNano()%1000), 20)}); err != nil {
 			t.Fatal(err)
 		}
+		begun := time.Now()
 		painted := make(chan time.Time, 1)
 		go func() {
 			<-time.After(150 * time.Millisecond)
@@ -76,12 +81,17 @@ func TestSettleWaitsForALateAnswer(t *testing.T) {
 		end := time.Now()
 		select {
 		case when := <-painted:
+			answers++
 			if after := end.Sub(when); got.Reason == desktop.SettleLimit || !got.Changed || after > time.Second {
 				t.Errorf("got %+v, %v after the change; want quiet soon after it", got, after)
 			}
 		default:
-			t.Errorf("settled after %d ms, before the program answered", got.ElapsedMS)
-			<-painted
+			// On a crowded machine this program itself may be kept from answering
+			// until the quiet time is over: then it has shown nothing.
+			if when := <-painted; when.Sub(begun) < DefaultQuiet {
+				answers++
+				t.Errorf("settled after %d ms, before the program answered after %v", got.ElapsedMS, when.Sub(begun))
+			}
 		}
 	}
 }
