@@ -85,7 +85,7 @@ func (c demoCmd) serverArgs(a *app) []string {
 		"--image", c.Image,
 		"--start", "cold",
 		"--cpus", strconv.Itoa(c.CPUs),
-		"--memory", strconv.Itoa(c.Memory),
+		"--memory", strconv.Itoa(int(c.Memory)),
 		"--screen", desktop.Size(c.Screen).String(),
 		"--accel", c.Accel,
 		"--vsock", c.Vsock,

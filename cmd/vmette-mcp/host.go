@@ -30,7 +30,7 @@ func (s *screenSize) UnmarshalText(text []byte) error {
 // for every command that boots one.
 type sandboxFlags struct {
 	CPUs    int        `name:"cpus" help:"Virtual processors of a desktop (default ${default})." default:"2" placeholder:"N"`
-	Memory  int        `help:"Memory of a desktop in MiB (default ${default})." default:"2048" placeholder:"MIB"`
+	Memory  mebibytes  `help:"Memory of a desktop, such as 2G; a plain number is in MiB (default ${default})." default:"2048" placeholder:"SIZE"`
 	Scratch mebibytes  `help:"Let what is written to a desktop's files go to a disk of this size instead of its memory, such as 8G. It takes room as it is written to." placeholder:"SIZE"`
 	Screen  screenSize `help:"Size of the screen in pixels (default ${default})." default:"1280x800" placeholder:"WxH"`
 	Sudo    bool       `help:"Let the desktop's user become root in its own machine, without a password." default:"true" negatable:""`
@@ -48,7 +48,7 @@ type templateFlags struct {
 func (f sandboxFlags) config() sandbox.Config {
 	return sandbox.Config{
 		CPUs:       f.CPUs,
-		MemoryMiB:  f.Memory,
+		MemoryMiB:  int(f.Memory),
 		ScratchMiB: int(f.Scratch),
 		Screen:     desktop.Size(f.Screen),
 		NoSudo:     !f.Sudo,
