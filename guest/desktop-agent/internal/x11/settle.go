@@ -179,8 +179,7 @@ func (d *Display) settledAlready(ctx context.Context, v *vigil, w waiting) (bool
 	if now.Sub(w.since) < w.quiet {
 		return false, nil
 	}
-	v.begin(now)
-	return v.pausing(), nil
+	return v.unchanged(), nil
 }
 
 // lastActivity returns when the screen changed last, and when somebody used the

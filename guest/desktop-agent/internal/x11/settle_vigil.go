@@ -68,6 +68,12 @@ func (v *vigil) pausing() bool {
 	return !v.known || v.machine.look(processorTime, awake)
 }
 
+// unchanged reports whether no program has run since the look before, which may have
+// been long ago. Programs that were not there then were started by one that has run.
+func (v *vigil) unchanged() bool {
+	return v.known && len(v.machine.processes) > 0 && v.pausing()
+}
+
 // asleep reports whether no program will run within a time by itself.
 func (v *vigil) asleep(horizon time.Duration) bool {
 	if !v.known {
