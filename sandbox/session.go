@@ -30,6 +30,7 @@ type Session struct {
 	machine Machine
 	boot    desktop.Boot    // what the guest is told of itself
 	resume  *desktop.Resume // for a guest that was started from a saved state; nil for any other
+	common  bool            // most of its memory is that of a template
 	network *egress.Network // nil without one
 	pins    []dns.Pin       // that the guest of a saved state may remember
 	bounds  *policy.Policy  // of the network; nil for none

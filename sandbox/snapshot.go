@@ -19,6 +19,7 @@ type Snapshot struct {
 	cfg     Config
 	boot    desktop.Boot // what the guest in it takes itself for: its port and its token, no more
 	pins    []dns.Pin    // which addresses the guest may remember for which names
+	common  bool         // most of its memory is that of a template
 	state   *held
 	closing sync.Once
 }
@@ -33,7 +34,7 @@ func (s *Snapshot) share() (*Snapshot, error) {
 	if err := s.state.hold(); err != nil {
 		return nil, err
 	}
-	return &Snapshot{cfg: s.cfg, boot: s.boot, pins: s.pins, state: s.state}, nil
+	return &Snapshot{cfg: s.cfg, boot: s.boot, pins: s.pins, common: s.common, state: s.state}, nil
 }
 
 // connected returns the same snapshot with another network, for what is started from
@@ -41,7 +42,7 @@ func (s *Snapshot) share() (*Snapshot, error) {
 func (s *Snapshot) connected(n Network) *Snapshot {
 	cfg := s.cfg
 	cfg.Network = n
-	return &Snapshot{cfg: cfg, boot: s.boot, pins: s.pins, state: s.state}
+	return &Snapshot{cfg: cfg, boot: s.boot, pins: s.pins, common: s.common, state: s.state}
 }
 
 // Config returns that of the sandbox that was saved, with its defaults filled in.
@@ -137,7 +138,9 @@ func (s *Session) save(ctx context.Context) (*Snapshot, error) {
 	if s.network != nil {
 		pins = s.network.Pins()
 	}
-	return newSnapshot(cfg, desktop.Boot{Port: s.boot.Port, Token: s.boot.Token}, pins, state), nil
+	snap := newSnapshot(cfg, desktop.Boot{Port: s.boot.Port, Token: s.boot.Token}, pins, state)
+	snap.common = s.common
+	return snap, nil
 }
 
 // saveError makes the error of a machine what [Session.Snapshot] promises.
@@ -176,7 +179,7 @@ func Resume(ctx context.Context, b Snapshotter, snap *Snapshot, opts StartOption
 	}
 	defer snap.state.release()
 	s := newSession(snap.cfg, opts)
-	s.pins = snap.pins
+	s.pins, s.common = snap.pins, snap.common
 	s.boot.Port = snap.boot.Port // which the guest knows
 	s.boot.Authorities = nil     // the guest has them
 	s.boot.Entropy = make([]byte, desktop.MaxEntropy)

@@ -54,11 +54,11 @@ func (s *Snapshot) Store(ctx context.Context, dir string) error {
 	return nil
 }
 
-// stub returns what makes loading the snapshot cheap once it is stored, nil if nothing
-// does.
+// stub returns what makes loading the snapshot cheap once it is stored. It is nil if
+// nothing does, and if it would keep memory that is in use for nobody else.
 func (s *Snapshot) stub() (Stub, error) {
 	state, ok := s.state.State.(StubState)
-	if !ok {
+	if !ok || !s.common {
 		return nil, nil
 	}
 	if err := s.state.hold(); err != nil {

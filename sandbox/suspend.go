@@ -110,6 +110,12 @@ func (m *Manager) putAway(ctx context.Context, e *entry, s *Session) (dir, state
 	if err != nil {
 		return "", "", nil, errors.Join(err, discardKept(dir))
 	}
+	m.mu.Lock()
+	last := m.closed
+	m.mu.Unlock()
+	if last {
+		return dir, r.State, nil, nil // it goes on with another server
+	}
 	stub, err = snap.stub()
 	if err != nil {
 		m.log.Warn("a suspended sandbox will take longer to go on", "err", err)
@@ -137,17 +143,19 @@ func (m *Manager) wake(ctx context.Context, e *entry) error {
 // resume has e run again if it is suspended. The caller has the turn, and a lease.
 func (m *Manager) resume(ctx context.Context, e *entry) error {
 	m.mu.Lock()
-	dir, cfg := e.suspended, e.session.Config()
+	dir, cfg, stub := e.suspended, e.session.Config(), e.stub
+	e.stub = nil // it may end meanwhile
 	m.mu.Unlock()
 	if dir == "" {
 		return nil
 	}
+	defer m.returnStub(e, stub)
 	defer m.pool.stepAside()()
 	booking, err := m.book(cfg.MemoryMiB)
 	if err != nil {
 		return err
 	}
-	session, err := m.takeOut(ctx, e, dir)
+	session, err := m.takeOut(ctx, e, dir, stub)
 	if err != nil {
 		booking.cancel()
 		if errors.Is(err, ErrUnusable) || errors.Is(err, ErrInvalidConfig) {
@@ -172,15 +180,11 @@ func (m *Manager) resume(ctx context.Context, e *entry) error {
 	if e.news != "" {
 		session.notify(e.news)
 	}
-	stub := e.stub
-	e.session, e.suspended, e.place, e.booking, e.news, e.stub = session, "", nil, booking, "", nil
+	e.session, e.suspended, e.place, e.booking, e.news = session, "", nil, booking, ""
 	e.change()
 	m.mu.Unlock()
 	booking.weigh(resident(session.machine))
 	place.leave()
-	if err := closeStub(stub); err != nil {
-		m.log.Error("free what a sandbox was resumed from", "err", err)
-	}
 	// To free that much of a disk takes a while, which nobody need wait for.
 	m.wg.Go(func() {
 		if err := os.RemoveAll(dir); err != nil {
@@ -190,19 +194,31 @@ func (m *Manager) resume(ctx context.Context, e *entry) error {
 	return nil
 }
 
-// takeOut starts the session that putAway stored in dir.
-func (m *Manager) takeOut(ctx context.Context, e *entry, dir string) (*Session, error) {
+// returnStub gives e its stub back, which is closed when e is not suspended any more.
+func (m *Manager) returnStub(e *entry, stub Stub) {
+	m.mu.Lock()
+	if e.suspended != "" && !e.closed {
+		e.stub, stub = stub, nil
+	}
+	m.mu.Unlock()
+	if err := closeStub(stub); err != nil {
+		m.log.Error("free what a suspended sandbox shared", "err", err)
+	}
+}
+
+// takeOut starts the session that putAway stored in dir, with its stub if it has one.
+func (m *Manager) takeOut(ctx context.Context, e *entry, dir string, stub Stub) (*Session, error) {
 	saver, ok := m.cfg.Backend.(Snapshotter)
 	if !ok {
 		return nil, fmt.Errorf("%w: the backend %s saves nothing", ErrSnapshotUnsupported, m.cfg.Backend.Name())
 	}
 	m.mu.Lock()
 	state, session := e.state, e.session
-	var from loader = saver
-	if e.stub != nil {
-		from = e.stub // the caller's turn keeps it from being closed
-	}
 	m.mu.Unlock()
+	var from loader = saver
+	if stub != nil {
+		from = stub
+	}
 	cfg := session.Config()
 	if state != "" {
 		now, err := stateKey(ctx, saver, cfg)
@@ -218,6 +234,7 @@ func (m *Manager) takeOut(ctx context.Context, e *entry, dir string) (*Session, 
 		return nil, err
 	}
 	defer snap.Close()
+	snap.common = stub != nil
 	snap = snap.connected(cfg.Network) // which may have been changed since it was stored
 	if !snap.Config().Equal(cfg) {
 		return nil, fmt.Errorf("%w: what was stored is of another one", ErrUnusable)

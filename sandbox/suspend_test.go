@@ -74,38 +74,68 @@ func TestSuspendedSandboxGoesOnWhenItIsUsed(t *testing.T) {
 	})
 }
 
-// What a suspended sandbox shares with others is kept for it, until it goes on or is
-// gone.
+// What a suspended sandbox shares with its template is kept for it, until it goes on or
+// is gone. One that shares nothing would keep all of its memory.
 func TestSuspendedSandboxKeepsWhatItShares(t *testing.T) {
-	for name, end := range map[string]func(m *sandbox.Manager, id string) error{
-		"closed":             func(m *sandbox.Manager, id string) error { return m.End(t.Context(), "alice", id) },
-		"end of the manager": func(m *sandbox.Manager, _ string) error { return m.Close() },
+	end := func(m *sandbox.Manager, id string) error { return m.End(t.Context(), "alice", id) }
+	for name, tt := range map[string]struct {
+		booted bool
+		end    func(m *sandbox.Manager, id string) error
+	}{
+		"closed":             {false, end},
+		"end of the manager": {false, func(m *sandbox.Manager, _ string) error { return m.Close() }},
+		"booted":             {true, end},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m, b := manager(t, t.TempDir(), nil)
-			l := create(t, m, "alice")
+			b, cfg := &sandboxtest.Backend{}, bootable(t)
+			ts := openTemplates(t, t.TempDir(), b)
+			if !tt.booted {
+				buildTemplate(t, ts, cfg)
+			}
+			m, _ := manager(t, t.TempDir(), func(c *sandbox.ManagerConfig) {
+				c.Backend = b
+				if !tt.booted {
+					c.Templates = ts
+				}
+			})
+			l, err := m.Create(t.Context(), "alice", cfg, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
 			id := l.Info().ID
 			l.Release()
-			stubs := func(open, loads int) {
+			stubs := func(when string, open, loads int) {
 				t.Helper()
+				if tt.booted {
+					open, loads = 0, 0
+				}
 				if o, n := b.Stubs(); o != open || n != loads {
-					t.Errorf("%d stubs are open and %d states were loaded by one, want %d and %d", o, n, open, loads)
+					t.Errorf("%s: %d stubs are open and %d states were loaded by one, want %d and %d", when, o, n, open, loads)
 				}
 			}
-			if err := m.Suspend(t.Context(), "alice", id); err != nil {
-				t.Fatal(err)
+			suspend := func() {
+				t.Helper()
+				if err := m.Suspend(t.Context(), "alice", id); err != nil {
+					t.Fatal(err)
+				}
 			}
-			stubs(1, 0)
+			suspend()
+			stubs("suspended", 1, 0)
+			b.StartErr = errors.New("no luck")
+			if l, err := m.Acquire(t.Context(), "alice", id); err == nil {
+				l.Release()
+				t.Error("it goes on although no machine starts")
+			}
+			b.StartErr = nil
+			stubs("when it could not go on", 1, 1)
 			acquire(t, m, id).Release()
-			stubs(0, 1)
-			if err := m.Suspend(t.Context(), "alice", id); err != nil {
+			stubs("resumed", 0, 2)
+			suspend()
+			stubs("suspended again", 1, 2)
+			if err := tt.end(m, id); err != nil {
 				t.Fatal(err)
 			}
-			stubs(1, 1)
-			if err := end(m, id); err != nil {
-				t.Fatal(err)
-			}
-			stubs(0, 1)
+			stubs("at the end", 0, 2)
 		})
 	}
 }

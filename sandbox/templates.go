@@ -109,6 +109,7 @@ func (t *Templates) Get(ctx context.Context, cfg Config) (*Snapshot, error) {
 			return nil, l.err
 		}
 		if snap, err := l.snap.share(); err == nil {
+			snap.common = true
 			return snap, nil
 		} // else it was forgotten in between, and another one may be there
 	}
