@@ -277,21 +277,24 @@ func (m *Manager) adopt(owner, id string, session *Session, booking *booking) *L
 // book books room for a user's sandbox with that much memory. What runs for nobody
 // yet makes way.
 func (m *Manager) book(memory int) (*booking, error) {
-	for {
-		b, err := m.room.take(memory)
-		if !errors.Is(err, ErrCapacity) || !m.makeWay(missing(err)) {
-			return b, err
-		}
-	}
+	return m.claim(func() (*booking, error) { return m.room.take(memory) })
 }
 
 // hold books memory for a copy of a sandbox; see [room.hold]. What runs for nobody yet
 // makes way.
 func (m *Manager) hold(mib int, passing bool) (*booking, error) {
+	return m.claim(func() (*booking, error) { return m.room.hold(mib, passing) })
+}
+
+// claim takes room, for which others make way.
+func (m *Manager) claim(take func() (*booking, error)) (*booking, error) {
 	for {
-		b, err := m.room.hold(mib, passing)
-		if !errors.Is(err, ErrCapacity) || !m.makeWay(missing(err)) {
+		b, err := take()
+		if !errors.Is(err, ErrCapacity) {
 			return b, err
+		}
+		if !m.makeWay(missing(err)) {
+			return take() // what was in the way may have gone by itself in between
 		}
 	}
 }

@@ -191,11 +191,20 @@ func TestUsersGoBeforeThePool(t *testing.T) {
 		w.running(1, "while the first is being started")
 		created := make(chan *sandbox.Lease)
 		go func() {
-			l, _ := w.create(w.cfg)
+			defer close(created)
+			l, err := w.m.Create(t.Context(), "alice", w.cfg, nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
 			created <- l
 		}()
 		w.running(1, "while a user's is instead")
-		<-started
+		select {
+		case <-started:
+		case <-created: // it was refused
+			return
+		}
 		if l := <-created; l.Info().ID == "" {
 			t.Error("it has no id")
 		}
