@@ -179,8 +179,8 @@ const OpenURLTimeout = 45 * time.Second
 // RestBrowser has the browser that [OpenURL] started stand still, with all of its
 // processes, until an Action comes that does more than look: then it goes on before
 // that is done. A desktop that is saved with a browser costs next to nothing after a
-// start until it is used. It is [CodeUnavailable] where there is no browser to rest,
-// or no control group for it.
+// start until it is used. It is [CodeUnavailable] where none was started, or
+// where there is no control group for it.
 type RestBrowser struct{}
 
 // Name returns "screenshot".

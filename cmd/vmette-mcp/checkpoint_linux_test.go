@@ -214,8 +214,8 @@ func TestIntegrationFork(t *testing.T) {
 }
 
 // TestIntegrationBrowserStandsStill starts a desktop whose browser runs already, and
-// finds that it costs nothing until the desktop is used, and that it then is at work;
-// in a fork of that, from the first answer on.
+// finds that it costs nothing until the desktop is used, and that it then is at work; in
+// a fork of that as well.
 func TestIntegrationBrowserStandsStill(t *testing.T) {
 	d := desk{t, startApplications(t), ""}
 	frozen := func(d desk) string {
@@ -241,9 +241,9 @@ func TestIntegrationBrowserStandsStill(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, d := range map[string]desk{"the desktop that was forked": d, "the fork": {t, d.client, forked.DesktopID}} {
-		d.call("screenshot", nil)
+		d.call("wait", map[string]any{"duration": 0})
 		if got := frozen(d); !strings.HasSuffix(got, "0") {
-			t.Errorf("in %s, after it was looked at: %q", name, got)
+			t.Errorf("in %s, after a wait: %q", name, got)
 		}
 	}
 }

@@ -78,7 +78,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if !cfg.Guest {
 		defer browser.Close()
 	}
-	// An agent before this one may have put it to rest.
+	// An agent before this one may have had it stand still.
 	if err := browser.Wake(); err != nil {
 		cfg.Logger.Warn("wake browser", "error", err)
 	}

@@ -50,7 +50,7 @@ func (b *Browser) Rest(ctx context.Context) error {
 		return desktop.Errorf(desktop.CodeUnavailable, "a browser cannot stand still here: it has no control group")
 	}
 	if _, err := os.Stat(b.groupPath()); err != nil {
-		return desktop.Errorf(desktop.CodeUnavailable, "no browser runs that could stand still")
+		return desktop.Errorf(desktop.CodeUnavailable, "no browser was started that could stand still")
 	}
 	b.turn.Lock()
 	defer b.turn.Unlock()

@@ -42,6 +42,7 @@ type Server struct {
 const (
 	maxTasks       = 256             // requests under way on one connection
 	releaseTimeout = 2 * time.Second // for the X server to let go of what was held
+	pauseLimit     = time.Second     // for a browser to stand still after a start from a saved state
 )
 
 // Serve answers requests until the host closes the connection, which gives
@@ -50,7 +51,8 @@ const (
 //
 // When a connection ends, the machine may be about to be saved. The browser then stands
 // still until the next connection, and where that belongs to a start from the saved
-// state, until the first answer: what it has to catch up with there it does later.
+// state, until the first answer to an action or for a second: what it has to catch up
+// with there it does later.
 func (s *Server) Serve(ctx context.Context, g *desktop.Guest) error {
 	ended := ctx
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -59,6 +61,16 @@ func (s *Server) Serve(ctx context.Context, g *desktop.Guest) error {
 	s.deeds.connected()
 	if g.Resume() == nil {
 		s.goOn()
+	} else {
+		c.group.Go(func() {
+			limit := time.NewTimer(pauseLimit)
+			defer limit.Stop()
+			select {
+			case <-limit.C:
+				s.goOn()
+			case <-ctx.Done():
+			}
+		})
 	}
 	c.lastTurn = make(chan struct{})
 	close(c.lastTurn)
@@ -230,8 +242,8 @@ func (c *connection) perform(ctx context.Context, t *task) (outcome, error) {
 func (s *Server) do(ctx context.Context, spec desktop.Spec, a desktop.Action) (outcome, error) {
 	switch a.(type) {
 	case desktop.RestBrowser:
-	case desktop.Wait:
-		s.goOn() // time is to pass for it as well
+	case desktop.Wait, desktop.ExecOutput, desktop.GetClipboard:
+		s.goOn() // one that is paused may be what is waited for
 	default:
 		if !spec.Looks {
 			s.notifyStill(s.Browser.Wake())

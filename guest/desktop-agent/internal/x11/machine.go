@@ -118,6 +118,22 @@ func (m *machine) look(used func(pid int) time.Duration, awake func(pid int) boo
 	return pausing
 }
 
+// standsAsBefore reports whether the same processes stand still as at the last sample.
+func (m *machine) standsAsBefore() bool {
+	still := make(map[int]bool)
+	if m.still != nil {
+		for _, pid := range m.still() {
+			still[pid] = true
+		}
+	}
+	for pid, p := range m.processes {
+		if p.still != still[pid] {
+			return false
+		}
+	}
+	return true
+}
+
 // busy reports whether the processes were at work between the last two updates.
 func (m *machine) busy() bool {
 	share := 0.0

@@ -127,3 +127,31 @@ func TestParseSchedstat(t *testing.T) {
 		}
 	}
 }
+
+// What stands still is waited for no more than if it were not there. That it no longer
+// does is news.
+func TestMachineOfAProcessThatStandsStill(t *testing.T) {
+	for _, still := range []bool{false, true} {
+		stands := []int{1}
+		m := machine{still: func() []int { return stands }}
+		now := time.Unix(1000, 0)
+		for used := range 2 {
+			m.update(now, map[int]process{1: {born: "5", work: work{used: time.Duration(used) * time.Second}, still: still}})
+			now = now.Add(time.Second)
+		}
+		awake := func(int) bool { return true }
+		if got := m.look(func(int) time.Duration { return 0 }, awake); got != still {
+			t.Errorf("still %v: nothing runs: %v", still, got)
+		}
+		if m.busy() == still {
+			t.Errorf("still %v: it is waited for: %v", still, !still)
+		}
+		if got := m.standsAsBefore(); got != still {
+			t.Errorf("still %v, and it stands still: as before: %v", still, got)
+		}
+		stands = nil
+		if got := m.standsAsBefore(); got == still {
+			t.Errorf("still %v, and it goes on: as before: %v", still, got)
+		}
+	}
+}

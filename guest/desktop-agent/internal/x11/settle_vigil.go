@@ -71,7 +71,7 @@ func (v *vigil) pausing() bool {
 // unchanged reports whether no program has run since the look before, which may have
 // been long ago. Programs that were not there then were started by one that has run.
 func (v *vigil) unchanged() bool {
-	return v.known && len(v.machine.processes) > 0 && v.pausing()
+	return v.known && len(v.machine.processes) > 0 && v.machine.standsAsBefore() && v.pausing()
 }
 
 // asleep reports whether no program will run within a time by itself.
