@@ -87,9 +87,11 @@ func TestRest(t *testing.T) {
 			t.Errorf("after %s it stands still: %v", s.name, got)
 		}
 		pid := -1
+		b.mu.Lock()
 		for cmd := range b.live {
 			pid = cmd.Process.Pid
 		}
+		b.mu.Unlock()
 		if got := slices.Contains(b.Still(), pid); got != s.still {
 			t.Errorf("after %s its processes are told to stand still: %v", s.name, got)
 		}

@@ -175,9 +175,14 @@ type bench struct {
 
 func newBench(t *testing.T, d Display) *bench {
 	t.Helper()
+	return newBenchWith(t, d, fakeBrowser{})
+}
+
+func newBenchWith(t *testing.T, d Display, browser Browser) *bench {
+	t.Helper()
 	b := &bench{server: &Server{
 		Desk: new(Desk), Runner: fakeRunner{}, Files: fakeFiles{}, Clipboard: new(fakeClipboard), Windows: fakeWindows{},
-		Launcher: fakeWindows{}, Browser: fakeBrowser{},
+		Launcher: fakeWindows{}, Browser: browser,
 	}, end: make(chan error, 1)}
 	if d != nil {
 		b.server.Desk.Place(d)

@@ -19,22 +19,22 @@ type sleeper struct {
 	asked, paused bool
 }
 
-func (b *sleeper) set(asked, paused bool) {
+func (b *sleeper) do(change func()) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.asked, b.paused = asked, paused
+	change()
+	return nil
 }
 
-func (b *sleeper) still() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.asked || b.paused
+func (b *sleeper) still() (still bool) {
+	b.do(func() { still = b.asked || b.paused })
+	return still
 }
 
-func (b *sleeper) Rest(context.Context) error { b.set(true, false); return nil }
-func (b *sleeper) Wake() error                { b.set(false, false); return nil }
-func (b *sleeper) Pause()                     { b.set(b.asked, true) }
-func (b *sleeper) Continue() error            { b.set(b.asked, false); return nil }
+func (b *sleeper) Rest(context.Context) error { return b.do(func() { b.asked = true }) }
+func (b *sleeper) Wake() error                { return b.do(func() { b.asked, b.paused = false, false }) }
+func (b *sleeper) Pause()                     { b.do(func() { b.paused = true }) }
+func (b *sleeper) Continue() error            { return b.do(func() { b.paused = false }) }
 
 // reconnect is like connect, for a machine that was started from a saved state.
 func (b *bench) reconnect(t *testing.T) {
@@ -63,8 +63,7 @@ func TestBrowserRestsUntilSomethingIsDone(t *testing.T) {
 	for _, a := range examples {
 		synctest.Test(t, func(t *testing.T) {
 			browser := new(sleeper)
-			b := newBench(t, newFake())
-			b.server.Browser = browser
+			b := newBenchWith(t, newFake(), browser)
 			if _, err := b.Do(t.Context(), desktop.RestBrowser{}, desktop.Observe{}); err != nil {
 				t.Fatal(err)
 			}
@@ -85,8 +84,7 @@ func TestBrowserRestsUntilSomethingIsDone(t *testing.T) {
 func TestBrowserStandsStillWhileAMachineIsSaved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		browser := new(sleeper)
-		b := newBench(t, newFake())
-		b.server.Browser = browser
+		b := newBenchWith(t, newFake(), browser)
 		check := func(when string, want bool) {
 			t.Helper()
 			synctest.Wait()
